@@ -1,0 +1,1 @@
+"""Article -> passages: text only, no embeddings, no web."""
