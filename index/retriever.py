@@ -1,0 +1,338 @@
+"""Query -> hits: dense and lexical recall, late-interaction rerank, and the evidence that a reader works on."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpus.article import Article, BankQuestion, Sentence
+from corpus.language import search_key
+from corpus.passage import Passage
+from corpus.segment import Tokenizer
+from index.encoder import Encoder, FloatArray, IntArray, TokenTable
+from index.store import Index, Table
+
+EXHAUSTIVE = 512
+"""An index of at most so many sentences has all of them read for every question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """How the three scores of a passage are put together: the one place for these numbers.
+
+    Each score is standardised over the candidates, weighted and summed. Tuned on development data by
+    `python -m evaluation.retrieval --tune`.
+    """
+
+    dense: float = 1.0
+    lexical: float = 0.5
+    late: float = 1.0
+    candidates: int = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question made ready for every stage."""
+
+    text: str
+    key: str
+    vector: FloatArray
+    """(dim,)"""
+    ids: IntArray
+    """(tokens,): token ids, empty for an encoder without a token table."""
+    weights: FloatArray
+    """(tokens,): importance of each token, summing to one."""
+    similarities: FloatArray
+    """(tokens, distinct tokens of the index): the cosines that late interaction looks up."""
+    terms: tuple[str, ...]
+    """Words for lexical search, the Chinese names of glossary terms among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    passage: Passage
+    retrieval_score: float
+    dense: float
+    lexical: float
+    late: float
+
+
+@dataclass(frozen=True, slots=True)
+class BankMatch:
+    """A question of the bank that is near the query; a known gap has no sentences."""
+
+    article: Article
+    question: BankQuestion
+    row: int
+    retrieval_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceEvidence:
+    """What retrieval knows of each candidate sentence; arrays are (candidates,) or (query tokens, candidates)."""
+
+    sentences: tuple[tuple[Article, Sentence], ...]
+    dense: FloatArray
+    dense_translation: FloatArray
+    """Zero where there is no translation."""
+    lexical: FloatArray
+    lexical_translation: FloatArray
+    late: FloatArray
+    """(query tokens, candidates): best cosine of each query token among the sentence's own."""
+    late_translation: FloatArray
+    late_context: FloatArray
+    """The same over what the sentence stands under: its heading and the opening of its item."""
+    late_neighbours: FloatArray
+    """The same over the sentences before and after it in its section."""
+
+
+class Retriever(Protocol):
+    """Where passages come from; one for every store."""
+
+    def prepare(self, text: str) -> Query: ...
+
+    def retrieve(self, query: Query, top_k: int = 10) -> list[Hit]: ...
+
+    def evidence(self, query: Query, hits: Sequence[Hit]) -> SentenceEvidence: ...
+
+    def bank(self, query: Query, top_k: int = 32) -> list[BankMatch]: ...
+
+
+class LateInteraction:
+    """MaxSim from stored token ids: for each query token the best cosine among a row's tokens."""
+
+    def __init__(self, tables: Iterable[Table], table: TokenTable) -> None:
+        tables = list(tables)
+        self._vocabulary = np.unique(np.concatenate([t.ids for t in tables]))
+        self._table = table
+        self._vectors = np.ascontiguousarray(table.vectors[self._vocabulary].T)
+        self._weights = table.weights[self._vocabulary]
+        self._local = {id(t): np.searchsorted(self._vocabulary, t.ids) for t in tables}
+
+    def similarities(self, ids: IntArray) -> FloatArray:
+        """(len(ids), distinct tokens of the index)."""
+        return self._table.vectors[ids] @ self._vectors
+
+    def best(self, similarities: FloatArray, table: Table, rows: NDArray[np.int64]) -> FloatArray:
+        """(query tokens, rows): zero for a row without tokens."""
+        columns, begins = self._gather(table, rows)
+        return _segments(np.maximum, similarities[:, columns], begins)
+
+    def cover(self, similarities: FloatArray, table: Table, rows: NDArray[np.int64]) -> FloatArray:
+        """(rows,): how well a row's own tokens are found in the query, weighted by their importance."""
+        columns, begins = self._gather(table, rows)
+        if not similarities.size:
+            return np.zeros(len(rows), dtype=np.float32)
+        share = self._weights[columns]
+        sums = _segments(np.add, np.stack([similarities.max(axis=0)[columns] * share, share]), begins)
+        return np.asarray(sums[0] / np.where(sums[1] > 0, sums[1], 1), dtype=np.float32)
+
+    def _gather(self, table: Table, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Column in `similarities` of each token of these rows, and where each row's begin."""
+        starts = table.offsets[rows]
+        lengths = table.offsets[rows + 1] - starts
+        begins = np.cumsum(lengths) - lengths
+        flat = np.arange(int(lengths.sum())) + np.repeat(starts - begins, lengths)
+        return self._local[id(table)][flat], begins
+
+
+class LocalRetriever:
+    """Retrieval over an index in this process."""
+
+    def __init__(self, index: Index, encoder: Encoder, tokenizer: Tokenizer, fusion: Fusion | None = None) -> None:
+        self.index = index
+        self._encoder, self._tokenizer, self._fusion = encoder, tokenizer, fusion or Fusion()
+        self._late = LateInteraction(index.tables.values(), encoder.table) if encoder.table is not None else None
+        self._vectors = {kind: table.vectors() for kind, table in index.tables.items()}
+        self._relatives = _Relatives.of(index)
+        self._expansion = _Expansion(index.articles)
+
+    def prepare(self, text: str) -> Query:
+        key = search_key(text)
+        ids = self._encoder.token_ids([key])[0]
+        weights = self._encoder.table.weights[ids] if self._encoder.table is not None else np.empty(0, np.float32)
+        similar = self._late.similarities(ids) if self._late else np.empty((0, 0), np.float32)
+        return Query(
+            text=text,
+            key=key,
+            vector=self._encoder.encode_queries([key])[0],
+            ids=ids,
+            weights=weights / max(float(weights.sum()), 1e-9),
+            similarities=similar,
+            terms=tuple(self._tokenizer.search_terms(" ".join((key, *self._expansion.names(text, key))))),
+        )
+
+    def retrieve(self, query: Query, top_k: int = 10) -> list[Hit]:
+        """The best passages, best first: recall by vectors and by words, then late interaction over the candidates."""
+        table, fusion = self.index.tables["passages"], self._fusion
+        if not len(table):
+            return []
+        words = self.index.lexical["passages"].scores(query.terms)
+        _, near = table.search(query.vector, fusion.candidates)
+        rows = np.union1d(near, _largest(words, fusion.candidates))
+        dense = self._vectors["passages"][rows] @ query.vector
+        lexical = words[rows]
+        late = self._maxsim(query, table, rows)
+        total = fusion.dense * _standard(dense) + fusion.lexical * _standard(lexical) + fusion.late * _standard(late)
+        return [
+            Hit(self.index.passages[rows[i]], float(total[i]), float(dense[i]), float(lexical[i]), float(late[i]))
+            for i in np.argsort(-total, kind="stable")[:top_k]
+        ]
+
+    def evidence(self, query: Query, hits: Sequence[Hit]) -> SentenceEvidence:
+        """Every sentence of a small index, the sentences of the hits of a large one."""
+        rows = self._candidates(hits)
+        related = self._relatives
+        around = (related.heading[rows], related.item[rows], related.before[rows], related.after[rows])
+        wanted = np.unique(np.concatenate([rows, *around]))
+        wanted = wanted[wanted >= 0]
+        late = self._best(query, "sentences", wanted)
+        translation, has = related.translation[rows], related.translation[rows] >= 0
+
+        def of(relatives: NDArray[np.int64]) -> FloatArray:
+            places = np.searchsorted(wanted, np.maximum(relatives, 0))
+            return np.where(relatives >= 0, late[:, np.minimum(places, len(wanted) - 1)], 0)
+
+        def translated(scores: FloatArray) -> FloatArray:
+            found = np.zeros((*scores.shape[:-1], len(rows)), dtype=np.float32)
+            found[..., has] = scores
+            return found
+
+        heading, item, before, after = (of(relatives) for relatives in around)
+        english = translation[has]
+        return SentenceEvidence(
+            sentences=tuple(self.index.sentences[row] for row in rows),
+            dense=self._vectors["sentences"][rows] @ query.vector,
+            dense_translation=translated(self._vectors["translations"][english] @ query.vector),
+            lexical=self.index.lexical["sentences"].scores(query.terms)[rows],
+            lexical_translation=translated(self.index.lexical["translations"].scores(query.terms)[english]),
+            late=of(rows),
+            late_translation=translated(self._best(query, "translations", english)),
+            late_context=np.maximum(heading, item),
+            late_neighbours=np.maximum(before, after),
+        )
+
+    def bank(self, query: Query, top_k: int = 32) -> list[BankMatch]:
+        """The nearest questions of the bank, known gaps among them: half cosine, half late interaction both ways."""
+        table = self.index.tables["questions"]
+        if not len(table):
+            return []
+        dense, rows = table.search(query.vector, max(2 * top_k, 48))
+        scores = dense
+        if self._late is not None and query.ids.size:
+            there = self._maxsim(query, table, rows)
+            back = self._late.cover(query.similarities, table, rows)
+            scores = 0.5 * dense + 0.25 * (there + back)
+        order = np.argsort(-scores, kind="stable")[:top_k]
+        return [BankMatch(*self.index.questions[rows[i]], int(rows[i]), float(scores[i])) for i in order]
+
+    def _candidates(self, hits: Sequence[Hit]) -> NDArray[np.int64]:
+        if len(self.index.sentences) <= EXHAUSTIVE:
+            return np.arange(len(self.index.sentences))
+        first = self._relatives.first
+        rows = {first[h.passage.article] + n - 1 for h in hits for n in h.passage.sentences}
+        return np.array(sorted(rows), dtype=np.int64)
+
+    def _best(self, query: Query, kind: str, rows: NDArray[np.int64]) -> FloatArray:
+        if self._late is None or not query.ids.size:
+            return np.zeros((len(query.ids), len(rows)), dtype=np.float32)
+        return self._late.best(query.similarities, self.index.tables[kind], rows)
+
+    def _maxsim(self, query: Query, table: Table, rows: NDArray[np.int64]) -> FloatArray:
+        if self._late is None or not query.ids.size:
+            return np.zeros(len(rows), dtype=np.float32)
+        return query.weights @ self._late.best(query.similarities, table, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Relatives:
+    """Row in `Index.sentences` of what stands around each sentence, -1 where there is none."""
+
+    first: dict[str, int]
+    """Row of each article's first sentence."""
+    heading: NDArray[np.int64]
+    item: NDArray[np.int64]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    translation: NDArray[np.int64]
+    """Row in the table of translations."""
+
+    @classmethod
+    def of(cls, index: Index) -> _Relatives:
+        first: dict[str, int] = {}
+        rows: list[tuple[int, int, int, int]] = []
+        for article in index.articles:
+            base = first[article.id] = len(rows)
+            for s in article.sentences:
+                section = article.section_of(s).sentences
+                opening = article.sentence(section[0])
+                heading = base + section[0] - 1 if opening.id != s.id else -1
+                item = base + s.item - 1 if s.item and s.item != s.id else -1
+                inside = [n in section and not article.sentence(n).is_heading for n in (s.id - 1, s.id + 1)]
+                rows.append((heading, item, base + s.id - 2 if inside[0] else -1, base + s.id if inside[1] else -1))
+        columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+        translation = np.full(len(rows), -1, dtype=np.int64)
+        translation[list(index.translated)] = np.arange(len(index.translated))
+        return cls(first, *columns, translation)
+
+
+class _Expansion:
+    """The Chinese names of glossary terms that a question calls by another name."""
+
+    def __init__(self, articles: Iterable[Article]) -> None:
+        self._exact: dict[str, str] = {}
+        self._folded: dict[str, str] = {}
+        for term in (term for article in articles for term in article.glossary):
+            for name in term.names:
+                if name == term.zh:
+                    continue
+                # Short abbreviations are words of their own in lower case: Flu and flu, Hip and hip.
+                if name == term.abbreviation and len(name) <= 3:
+                    self._exact[name] = term.zh
+                else:
+                    self._folded[search_key(name)] = term.zh
+        self._pattern = _alternatives(self._folded)
+        self._exact_pattern = _alternatives(self._exact)
+
+    def names(self, text: str, key: str) -> list[str]:
+        found = [self._folded[m.group()] for m in self._pattern.finditer(key)]
+        found += [self._exact[m.group()] for m in self._exact_pattern.finditer(unicodedata.normalize("NFKC", text))]
+        return [name for name in dict.fromkeys(found) if name not in key]
+
+
+def _alternatives(names: Iterable[str]) -> re.Pattern[str]:
+    """Any of the names, longest first, a Latin one as a whole word."""
+    ordered = sorted(names, key=lambda name: (-len(name), name))
+    return re.compile(
+        "|".join(
+            rf"(?<![A-Za-z0-9]){re.escape(n)}(?:s\b|(?![A-Za-z0-9]))" if n.isascii() else re.escape(n) for n in ordered
+        )
+        or r"(?!)"
+    )
+
+
+def _segments(reduce: np.ufunc, values: FloatArray, begins: NDArray[np.int64]) -> FloatArray:
+    """Reduce the columns of each segment; empty segments give zero."""
+    if not values.shape[1]:
+        return np.zeros((values.shape[0], len(begins)), dtype=np.float32)
+    empty = np.append(begins[1:], values.shape[1]) == begins
+    found: FloatArray = reduce.reduceat(values, np.minimum(begins, values.shape[1] - 1), axis=1)
+    found[:, empty] = 0
+    return found
+
+
+def _standard(scores: FloatArray) -> FloatArray:
+    spread = float(scores.std())
+    return (scores - scores.mean()) / spread if spread > 1e-9 else np.zeros_like(scores)
+
+
+def _largest(scores: FloatArray, k: int) -> NDArray[np.int64]:
+    """Rows of the k largest scores above zero."""
+    rows = np.argpartition(-scores, k)[:k] if len(scores) > k else np.arange(len(scores))
+    return rows[scores[rows] > 0]
