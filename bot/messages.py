@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import opencc
@@ -20,10 +21,15 @@ def tongue(language: Language) -> Tongue:
     return "zh-Hant" if language == "zh-Hant" else "zh"
 
 
+@lru_cache(maxsize=1)
+def _traditional() -> opencc.OpenCC:
+    return opencc.OpenCC("s2twp")
+
+
 def say(text: dict[str, str], language: Tongue) -> str:
     """One string in the reader's language."""
     if language == "zh-Hant":
-        return str(opencc.OpenCC("s2twp").convert(text["zh"]))
+        return str(_traditional().convert(text["zh"]))
     return text[language]
 
 
@@ -86,4 +92,42 @@ EVIDENCE: dict[Evidence, dict[str, str]] = {
     Evidence.HEADING: {"zh": "标题", "en": "heading"},
     Evidence.CAPTION: {"zh": "图注", "en": "caption"},
     Evidence.UNLABELLED: {"zh": "原文", "en": "article text"},
+}
+
+ERRORS: dict[str, dict[str, str]] = {
+    "empty": {"zh": "请先写下您的问题。", "en": "Please write a question first."},
+    "too_long": {
+        "zh": "问题太长了:最多 {limit} 个字,请缩短一些再问。",
+        "en": "The question is too long: at most {limit} characters, please shorten it.",
+    },
+    "too_large": {
+        "zh": "请求太大了:最多 {limit} 字节。",
+        "en": "The request is too large: at most {limit} bytes.",
+    },
+    "invalid_json": {
+        "zh": "请求不是有效的 JSON:需要 Content-Type: application/json 和一个 JSON 对象。",
+        "en": "The request is not valid JSON: expected Content-Type: application/json and a JSON object.",
+    },
+    "invalid": {
+        "zh": "请求中的“{field}”不符合要求,详见 /api。",
+        "en": "“{field}” in the request is not as expected; see /api.",
+    },
+    "unknown_article": {"zh": "这里没有这篇文章。", "en": "There is no such article here."},
+    "too_often": {
+        "zh": "您问得太快了,请 {seconds} 秒后再试。",
+        "en": "That was a lot of questions at once: please try again in {seconds} seconds.",
+    },
+    "busy": {
+        "zh": "现在提问的人很多,请几秒后再试。",
+        "en": "Many people are asking just now: please try again in a few seconds.",
+    },
+    "getting_ready": {
+        "zh": "正在准备文章索引,请稍候片刻。",
+        "en": "The article is being made ready: please wait a moment.",
+    },
+    "stopping": {"zh": "服务正在重启,请稍候片刻。", "en": "The service is restarting: please wait a moment."},
+    "feedback_off": {"zh": "本站不收集评价。", "en": "This site keeps no feedback."},
+    "not_found": {"zh": "没有这个页面。", "en": "There is no such page."},
+    "wrong_method": {"zh": "这个地址不接受这种请求方法。", "en": "This address does not take that request method."},
+    "internal": {"zh": "出了点问题,请稍后再试。", "en": "Something went wrong: please try again later."},
 }
