@@ -122,8 +122,10 @@ class Figure:
     sentences: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Article:
+    """An article and everything that is known about it; compared by identity."""
+
     id: str
     title: str
     title_en: str | None

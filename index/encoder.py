@@ -107,7 +107,7 @@ class StaticEncoder:
         return np.nan_to_num(np.asarray(self._model.encode(list(texts), use_multiprocessing=False), dtype=np.float32))
 
     def token_ids(self, texts: Sequence[str]) -> list[IntArray]:
-        return [np.asarray(ids, dtype=np.int32) for ids in self._model.tokenize(list(texts), max_length=None)]
+        return [np.asarray(ids, dtype=np.int32) for ids in self._model.tokenize(list(texts))]
 
 
 class TransformerEncoder:

@@ -18,6 +18,9 @@ from corpus.segment import Tokenizer
 from index.encoder import Encoder, FloatArray, IntArray, TokenTable
 from index.store import Index, Table
 
+RIVAL = 0.4
+"""A token of an earlier question that is this near to one of the new question has been replaced by it."""
+
 EXHAUSTIVE = 512
 """An index of at most so many sentences has all of them read for every question."""
 
@@ -48,10 +51,31 @@ class Query:
     """(tokens,): token ids, empty for an encoder without a token table."""
     weights: FloatArray
     """(tokens,): importance of each token, summing to one."""
+    units: FloatArray
+    """(tokens, dim): the vector of each token at length one."""
     similarities: FloatArray
     """(tokens, distinct tokens of the index): the cosines that late interaction looks up."""
     terms: tuple[str, ...]
     """Words for lexical search, the Chinese names of glossary terms among them."""
+
+    def after(self, before: Query, share: float) -> Query:
+        """This question with the one before it in mind; what both name, or what takes its place, counts once."""
+        carried = before.weights * share
+        if self.ids.size and before.ids.size:
+            alike = (before.units @ self.units.T).max(axis=1)
+            carried = np.where(alike > RIVAL, 0, carried).astype(np.float32)
+        weights = np.concatenate([self.weights, carried])
+        vector = self.vector + share * before.vector
+        return Query(
+            text=f"{before.text} {self.text}",
+            key=f"{self.key} {before.key}",
+            vector=vector / max(float(np.linalg.norm(vector)), 1e-9),
+            ids=np.concatenate([self.ids, before.ids]),
+            weights=weights / max(float(weights.sum()), 1e-9),
+            units=np.concatenate([self.units, before.units]),
+            similarities=np.concatenate([self.similarities, before.similarities]),
+            terms=self.terms + before.terms,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +134,13 @@ class LateInteraction:
     def __init__(self, tables: Iterable[Table], table: TokenTable) -> None:
         tables = list(tables)
         self._vocabulary = np.unique(np.concatenate([t.ids for t in tables]))
-        self._table = table
         self._vectors = np.ascontiguousarray(table.vectors[self._vocabulary].T)
         self._weights = table.weights[self._vocabulary]
         self._local = {id(t): np.searchsorted(self._vocabulary, t.ids) for t in tables}
 
-    def similarities(self, ids: IntArray) -> FloatArray:
-        """(len(ids), distinct tokens of the index)."""
-        return self._table.vectors[ids] @ self._vectors
+    def similarities(self, units: FloatArray) -> FloatArray:
+        """(len(units), distinct tokens of the index): cosines."""
+        return np.asarray(units @ self._vectors)
 
     def best(self, similarities: FloatArray, table: Table, rows: NDArray[np.int64]) -> FloatArray:
         """(query tokens, rows): zero for a row without tokens."""
@@ -157,14 +180,15 @@ class LocalRetriever:
         key = search_key(text)
         ids = self._encoder.token_ids([key])[0]
         weights = self._encoder.table.weights[ids] if self._encoder.table is not None else np.empty(0, np.float32)
-        similar = self._late.similarities(ids) if self._late else np.empty((0, 0), np.float32)
+        units = self._encoder.table.vectors[ids] if self._encoder.table is not None else np.empty((0, 1), np.float32)
         return Query(
             text=text,
             key=key,
             vector=self._encoder.encode_queries([key])[0],
             ids=ids,
             weights=weights / max(float(weights.sum()), 1e-9),
-            similarities=similar,
+            units=units,
+            similarities=self._late.similarities(units) if self._late else np.empty((0, 0), np.float32),
             terms=tuple(self._tokenizer.search_terms(" ".join((key, *self._expansion.names(text, key))))),
         )
 
@@ -230,7 +254,8 @@ class LocalRetriever:
             back = self._late.cover(query.similarities, table, rows)
             scores = 0.5 * dense + 0.25 * (there + back)
         order = np.argsort(-scores, kind="stable")[:top_k]
-        return [BankMatch(*self.index.questions[rows[i]], int(rows[i]), float(scores[i])) for i in order]
+        found = [(self.index.questions[rows[i]], int(rows[i]), float(scores[i])) for i in order]
+        return [BankMatch(article, question, row, score) for (article, question), row, score in found]
 
     def _candidates(self, hits: Sequence[Hit]) -> NDArray[np.int64]:
         if len(self.index.sentences) <= EXHAUSTIVE:
@@ -276,10 +301,10 @@ class _Relatives:
                 item = base + s.item - 1 if s.item and s.item != s.id else -1
                 inside = [n in section and not article.sentence(n).is_heading for n in (s.id - 1, s.id + 1)]
                 rows.append((heading, item, base + s.id - 2 if inside[0] else -1, base + s.id if inside[1] else -1))
-        columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+        heading_of, item_of, before, after = np.array(rows, dtype=np.int64).reshape(-1, 4).T
         translation = np.full(len(rows), -1, dtype=np.int64)
         translation[list(index.translated)] = np.arange(len(index.translated))
-        return cls(first, *columns, translation)
+        return cls(first, heading_of, item_of, before, after, translation)
 
 
 class _Expansion:
@@ -307,14 +332,14 @@ class _Expansion:
 
 
 def _alternatives(names: Iterable[str]) -> re.Pattern[str]:
-    """Any of the names, longest first, a Latin one as a whole word."""
+    """Any of the names, longest first; a Latin one as a whole word, in singular or plural."""
+
+    def whole(name: str) -> str:
+        escaped = re.escape(name)
+        return rf"(?<![A-Za-z0-9]){escaped}(?=s?(?![A-Za-z0-9]))" if name.isascii() else escaped
+
     ordered = sorted(names, key=lambda name: (-len(name), name))
-    return re.compile(
-        "|".join(
-            rf"(?<![A-Za-z0-9]){re.escape(n)}(?:s\b|(?![A-Za-z0-9]))" if n.isascii() else re.escape(n) for n in ordered
-        )
-        or r"(?!)"
-    )
+    return re.compile("|".join(map(whole, ordered)) or r"(?!)")
 
 
 def _segments(reduce: np.ufunc, values: FloatArray, begins: NDArray[np.int64]) -> FloatArray:
