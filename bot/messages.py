@@ -69,6 +69,35 @@ REASONS: dict[Reason, dict[str, str]] = {
     },
 }
 
+SMALL_TALK: dict[str, dict[str, str]] = {
+    "greeting": REASONS[Reason.SMALL_TALK],
+    "thanks": {
+        "zh": "不客气。关于这篇文章还想了解什么,可以继续问。",
+        "en": "You are welcome. Ask on if there is more you would like to know about the article.",
+    },
+    "bye": {"zh": "再见,祝您一切安好。", "en": "Goodbye, and take care."},
+    "who_are_you": {
+        "zh": "我是“原文问答”,只用这篇文章的原文回答问题,并注明出处;文章没写的,我会直说。我不是医生。",
+        "en": "I am Yuanwen, a question-answering page that replies only with this article's own sentences, cited; "
+        "what it does not say, I say so. I am not a doctor.",
+    },
+    "what_can_you_do": {
+        "zh": "您可以用中文或英文提问,我会找出文章里回答它的原句并标明出处;文章没有提到的,我会如实告诉您。",
+        "en": "Ask in Chinese or English: I show the sentences of the article that answer, with their place in it, "
+        "and tell you when the article does not say.",
+    },
+    "language_switch": {
+        "zh": "用中文或英文提问都可以,我会用您提问的语言说明;原文引用保持中文。",
+        "en": "Ask in Chinese or English, and I reply in the language you use; quotations stay in the original Chinese, "
+        "with a translation for English readers.",
+    },
+    "feedback": {
+        "zh": "谢谢您的反馈。如果答得不对,换一种问法也许能找到更合适的原句。",
+        "en": "Thank you for telling me. If an answer missed the point, another wording may find a better sentence.",
+    },
+    "nonsense": REASONS[Reason.NOT_A_QUESTION],
+}
+
 HOTLINE = {
     "zh": "如果您或身边的人正受自杀念头困扰:中国大陆可拨打 12356(每天至少开通 18 小时),紧急情况拨打 120 或 110;"
     "美国 988 或 911;其他地区请拨打当地紧急求助电话。",
@@ -97,11 +126,11 @@ EVIDENCE: dict[Evidence, dict[str, str]] = {
 ERRORS: dict[str, dict[str, str]] = {
     "empty": {"zh": "请先写下您的问题。", "en": "Please write a question first."},
     "too_long": {
-        "zh": "问题太长了:最多 {limit} 个字,请缩短一些再问。",
+        "zh": "问题太长了：最多 {limit} 个字，请缩短一些再问。",
         "en": "The question is too long: at most {limit} characters, please shorten it.",
     },
     "too_large": {
-        "zh": "请求太大了:最多 {limit} 字节。",
+        "zh": "请求太大了：最多 {limit} 字节。",
         "en": "The request is too large: at most {limit} bytes.",
     },
     "invalid_json": {
@@ -109,27 +138,27 @@ ERRORS: dict[str, dict[str, str]] = {
         "en": "The request is not valid JSON: expected Content-Type: application/json and a JSON object.",
     },
     "invalid": {
-        "zh": "请求中的“{field}”不符合要求,详见 /api。",
+        "zh": "请求中的“{field}”不符合要求，详见 /api。",
         "en": "“{field}” in the request is not as expected; see /api.",
     },
     "unknown_article": {"zh": "这里没有这篇文章。", "en": "There is no such article here."},
     "too_often": {
-        "zh": "您问得太快了,请 {seconds} 秒后再试。",
+        "zh": "您问得太快了，请 {seconds} 秒后再试。",
         "en": "That was a lot of questions at once: please try again in {seconds} seconds.",
     },
     "busy": {
-        "zh": "现在提问的人很多,请几秒后再试。",
+        "zh": "现在提问的人很多，请几秒后再试。",
         "en": "Many people are asking just now: please try again in a few seconds.",
     },
     "getting_ready": {
-        "zh": "正在准备文章索引,请稍候片刻。",
+        "zh": "正在准备文章索引，请稍候片刻。",
         "en": "The article is being made ready: please wait a moment.",
     },
-    "stopping": {"zh": "服务正在重启,请稍候片刻。", "en": "The service is restarting: please wait a moment."},
+    "stopping": {"zh": "服务正在重启，请稍候片刻。", "en": "The service is restarting: please wait a moment."},
     "feedback_off": {"zh": "本站不收集评价。", "en": "This site keeps no feedback."},
     "not_found": {"zh": "没有这个页面。", "en": "There is no such page."},
     "wrong_method": {"zh": "这个地址不接受这种请求方法。", "en": "This address does not take that request method."},
-    "internal": {"zh": "出了点问题,请稍后再试。", "en": "Something went wrong: please try again later."},
+    "internal": {"zh": "出了点问题，请稍后再试。", "en": "Something went wrong: please try again later."},
 }
 
 PAGE: dict[str, dict[str, str]] = {
@@ -213,4 +242,42 @@ PAGE: dict[str, dict[str, str]] = {
     "choose_article": {"zh": "选择文章", "en": "Choose an article"},
     "characters_left": {"zh": "{n} / {limit} 字", "en": "{n} / {limit} characters"},
     "contacts": {"zh": "现在就能联系的人", "en": "People you can reach now"},
+}
+
+WIDGET: dict[str, dict[str, str]] = {
+    "launch": {"zh": "问问这篇文章", "en": "Ask the article"},
+    "close": {"zh": "关闭", "en": "Close"},
+    "loading": {"zh": "正在打开……", "en": "Opening…"},
+    "blocked": {
+        "zh": "这里没能打开问答：网络不通，或者本站还不在允许嵌入的名单里。",
+        "en": "The panel did not open here: no connection, or this site is not yet on the list of those that may show it.",
+    },
+    "new_tab": {"zh": "在新窗口打开", "en": "Open in a new tab"},
+    "greeting": {
+        "zh": "用中文或英文提问。回答是文章里的原句，一字不改；文章没有说的，会直接告诉您没有。",
+        "en": "Ask in English or Chinese. Answers are sentences of the article, word for word, with their translation; "
+        "what it does not say, you will be told plainly.",
+    },
+    "noscript": {
+        "zh": "这个窗口需要 JavaScript。您也可以打开完整页面提问。",
+        "en": "This panel needs JavaScript. You can also ask on the full page.",
+    },
+    "full_page": {"zh": "打开完整页面", "en": "Open the full page"},
+    "timeout": {"zh": "等了 15 秒还没有回答。", "en": "No answer came within 15 seconds."},
+    "unreachable": {"zh": "没能连上服务。", "en": "The service could not be reached."},
+    "retry": {"zh": "再试一次", "en": "Try again"},
+    "offline": {"zh": "网络已断开，连上后可以继续提问。", "en": "You are offline; you can ask again once connected."},
+    "left": {"zh": "还可以写 {n} 个字", "en": "{n} characters left"},
+    "over": {"zh": "多了 {n} 个字，请缩短一些", "en": "{n} characters too many, please shorten"},
+    "show_source": {"zh": "在原文中看第 {n} 句", "en": "See sentence {n} in the article"},
+    "good": {"zh": "这个回答有帮助", "en": "This answer helped"},
+    "bad": {"zh": "这个回答没帮助", "en": "This answer did not help"},
+    "feedback_note": {
+        "zh": "评价会连同这个问题一起交给本站保存，最多 {days} 天。",
+        "en": "Your verdict and this question are kept by this site for at most {days} days.",
+    },
+    "clear_conversation": {"zh": "清空对话", "en": "Clear conversation"},
+    "source": {"zh": "原文", "en": "The article"},
+    "english_beside": {"zh": "显示英文译文", "en": "Show the English translation"},
+    "chinese_beside": {"zh": "显示中文原文", "en": "Show the Chinese original"},
 }
