@@ -1,0 +1,121 @@
+"""A whole training run on pairs made up here: seconds, and the same bytes every time."""
+
+import lzma
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+from training.batches import Recipe
+from training.prepare import Sizes
+from training.probe import Reader
+from training.run import Settings, run
+
+WORDS = 60
+ROWS = 500
+RECIPE = Recipe(
+    width=32,
+    widths=(32, 16),
+    batch=64,
+    late_share=0.5,
+    late_passages=16,
+    topics=4,
+    topics_at=0.5,
+    topic_rows=16,
+)
+
+
+def _dictionary() -> list[tuple[str, str]]:
+    letters = random.Random(1)
+    chinese = [chr(0x4E00 + 2 * i) + chr(0x6000 + 2 * i) for i in range(WORDS)]
+    english = {"".join(letters.choices("abcdefghijklmnopqrstuvwxyz", k=7)) for _ in range(WORDS + 10)}
+    return list(zip(chinese, sorted(english), strict=False))
+
+
+def _write(folder: Path, name: str, rows: list[tuple[str, str]]) -> None:
+    with lzma.open(folder / f"{name}.tsv.xz", "wt", encoding="utf-8") as file:
+        file.writelines(f"{left}\t{right}\n" for left, right in rows)
+
+
+def _sentences(count: int, seed: int) -> list[tuple[str, str]]:
+    choice = random.Random(seed)
+    dictionary = _dictionary()
+    rows = []
+    for _ in range(count):
+        words = choice.sample(dictionary, 5)
+        rows.append(("".join(w[0] for w in words) + "。", " ".join(w[1] for w in words) + "."))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    _write(folder, "jiyu_example_sentences", _sentences(ROWS, 2))
+    _write(folder, "tatoeba_manythings", _sentences(ROWS // 2, 3))
+    return folder
+
+
+def _settings(data: Path, folder: Path) -> Settings:
+    return Settings(
+        data=data,
+        out=folder / "model",
+        work=folder / "work",
+        steps=60,
+        recipe=RECIPE,
+        sizes=Sizes(rows=400, english_pieces=100),
+        checkpoint_every=1000,
+    )
+
+
+@pytest.fixture(scope="module")
+def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = _settings(data, tmp_path_factory.mktemp("run"))
+    run(settings)
+    return settings.out
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def test_run_learns_to_find_the_translation(model: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    rows = load_file(model / "model.safetensors")["embeddings"].astype(np.float32)
+    reader = Reader(tokenizer, rows)
+    unseen = _sentences(100, 4)
+    chinese, english = reader.bags([r[0] for r in unseen]), reader.bags([r[1] for r in unseen])
+    for scores in (reader.dense(chinese, english), reader.late(english, chinese)):
+        assert np.mean(scores.argmax(1) == np.arange(100)) > 0.9
+
+
+def test_same_seed_gives_the_same_bytes(data: Path, model: Path, tmp_path: Path) -> None:
+    run(_settings(data, tmp_path))
+    assert _bytes(tmp_path / "model") == _bytes(model)
+
+
+def test_another_seed_gives_another_table(data: Path, model: Path, tmp_path: Path) -> None:
+    run(replace(_settings(data, tmp_path), seed=1))
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() != (model / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("stop", [20, 45], ids=["before topics", "after topics"])
+def test_resumed_run_ends_as_the_unbroken_one(data: Path, model: Path, tmp_path: Path, stop: int) -> None:
+    run(replace(_settings(data, tmp_path), stop_after=stop))
+    assert not (tmp_path / "model").exists()
+    run(replace(_settings(data, tmp_path), resume=True))
+    assert _bytes(tmp_path / "model") == _bytes(model)
+
+
+def test_checkpoint_of_another_run_is_refused(data: Path, tmp_path: Path) -> None:
+    run(replace(_settings(data, tmp_path), stop_after=5))
+    with pytest.raises(ValueError, match="start over without --resume"):
+        run(replace(_settings(data, tmp_path), seed=7, resume=True))
+
+
+def test_folder_without_pairs_names_the_option(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="--data"):
+        run(_settings(tmp_path, tmp_path))

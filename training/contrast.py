@@ -1,0 +1,79 @@
+"""The contrastive losses, with gradients written out: one exponential a batch, bfloat16 products."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, normalize
+
+from training.table import TokenBags
+
+
+class _Contrast(torch.autograd.Function):
+    """Symmetric cross-entropy over all query-passage pairs of a batch; several queries may share one passage."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, passage: Tensor, gold: Tensor, temperature: float) -> Tensor:
+        """Take unit vectors `(n, d)` and `(m, d)` and the gold passage of each query; return a scalar."""
+        low_query, low_passage = query.to(torch.bfloat16), passage.to(torch.bfloat16)
+        # Cosines lie in [-1, 1], so subtracting 1 / temperature is the safe shift that softmax needs.
+        shifted = ((low_query @ low_passage.T).float() - 1.0) / temperature
+        rows = torch.arange(len(gold))
+        at_gold = shifted[rows, gold]
+        mass = shifted.exp_()
+        by_row, by_column = mass.sum(1), mass.sum(0)
+        sharing = torch.bincount(gold, minlength=len(passage)).float()
+        used = sharing > 0
+        share = 1.0 / (sharing[gold] * used.sum())
+        loss = (by_row.log() - at_gold).mean()
+        loss = loss + (by_column.log()[used].sum() / used.sum()) - (at_gold * share).sum()
+        weight = used.float() / used.sum() / by_column
+        gradient = mass.mul_((1.0 / (len(gold) * by_row))[:, None] + weight[None, :])
+        gradient[rows, gold] -= 1.0 / len(gold) + share
+        ctx.save_for_backward(low_query, low_passage, gradient.to(torch.bfloat16))
+        ctx.temperature = temperature
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """Return the gradients of both sides."""
+        low_query, low_passage, gradient = ctx.saved_tensors
+        scale = upstream[0] / ctx.temperature
+        return (gradient @ low_passage).float() * scale, (gradient.T @ low_query).float() * scale, None, None
+
+
+def matryoshka_contrast(
+    query: Tensor, passage: Tensor, gold: Tensor, temperature: float, widths: tuple[int, ...]
+) -> Tensor:
+    """Return the mean contrastive loss of the vectors cut to each width."""
+    losses = [
+        _Contrast.apply(  # type: ignore[no-untyped-call]
+            normalize(query[:, :width], dim=1), normalize(passage[:, :width], dim=1), gold, temperature
+        )
+        for width in widths
+    ]
+    return torch.stack(losses).mean()
+
+
+def late_interaction_contrast(
+    rows: Tensor, queries: TokenBags, passages: TokenBags, gold: Tensor, temperature: float
+) -> Tensor:
+    """Return the contrastive loss of late interaction: each query token's best cosine, weighted by the token's norm.
+
+    `rows` are the batch's distinct vectors, which both sets of bags point into.
+    """
+    norms = rows.norm(dim=1)
+    unit = rows / norms.clamp_min(1e-6)[:, None]
+    asked, asked_at = torch.unique(queries.ids, return_inverse=True)
+    told, told_at = torch.unique(passages.ids, return_inverse=True)
+    cosines = unit[asked] @ unit[told].T
+    with torch.no_grad():
+        padded = torch.cat([cosines, torch.full((len(asked), 1), -2.0)], dim=1)
+        columns = passages.padded(told_at, len(told))
+        best = padded[:, columns.reshape(-1)].view(len(asked), *columns.shape).argmax(2)
+        winners = columns[torch.arange(len(columns)), best]
+    best_cosines = cosines.gather(1, winners)
+    owner = queries.owners()
+    weights = torch.zeros(len(queries), len(asked)).index_put((owner, asked_at), norms[queries.ids], accumulate=True)
+    scores = (weights / weights.sum(1, keepdim=True)) @ best_cosines / temperature
+    return cross_entropy(scores, gold)

@@ -1,0 +1,103 @@
+"""The training loop: draw, contrast, update, and checkpoint so that an interrupted run ends as an unbroken one."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from training.batches import Batch, Recipe, Sampler
+from training.contrast import late_interaction_contrast, matryoshka_contrast
+from training.pairs import Corpus
+from training.sources import Source
+from training.table import Table, View
+from training.topics import cluster
+
+WARM_UP = 50
+CHECKPOINT = "checkpoint.pt"
+
+
+def train(
+    corpora: Sequence[Corpus],
+    sources: Sequence[Source],
+    sampler: Sampler,
+    table: Table,
+    recipe: Recipe,
+    steps: int,
+    seed: int,
+    work: Path,
+    resume: bool = False,
+    checkpoint_every: int = 1000,
+    stop_after: int | None = None,
+) -> Table:
+    """Train the table for so many steps and return it; `stop_after` leaves early, as an interruption would."""
+    run = {"recipe": asdict(recipe), "steps": steps, "seed": seed, "sizes": [len(c) for c in corpora]}
+    state = _restore(work / CHECKPOINT, run) if resume else None
+    start, topics = 0, None
+    if state:
+        table, start, topics = state["table"], state["step"], state["topics"]
+    if topics:
+        sampler.sort_by_topic(topics)
+    with tqdm(total=steps, initial=start, unit="step", desc="train") as bar:
+        for step in range(start, steps):
+            if recipe.topics and step == int(recipe.topics_at * steps):
+                topics = {
+                    place: cluster(corpus, table, recipe.topics, seed)
+                    for place, (corpus, source) in enumerate(zip(corpora, sources, strict=True))
+                    if source.passages and len(corpus) >= recipe.topics * 20
+                }
+                sampler.sort_by_topic(topics)
+            rate = recipe.rate * min(1.0, (step + 1) / WARM_UP) * (1 - step / steps)
+            loss = _step(table, sampler.draw(step), recipe, rate)
+            bar.update()
+            if step % 50 == 0:
+                bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            if (step + 1) % checkpoint_every == 0 or step + 1 == stop_after:
+                _save(work / CHECKPOINT, {"run": run, "table": table, "step": step + 1, "topics": topics})
+            if step + 1 == stop_after:
+                break
+    return table
+
+
+def _step(table: Table, batch: Batch, recipe: Recipe, rate: float) -> float:
+    view = View.of(table, batch.queries, batch.passages)
+    gold = torch.from_numpy(batch.gold)
+    loss = matryoshka_contrast(view.mean(0), view.mean(1), gold, recipe.temperature, recipe.widths)
+    if batch.late:
+        passages = min(recipe.late_passages, len(batch.passages))
+        queries = int((gold < passages).sum())
+        late = late_interaction_contrast(
+            view.rows,
+            view.bags[0].head(queries),
+            view.bags[1].head(passages),
+            gold[:queries],
+            recipe.late_temperature,
+        )
+        loss = loss + recipe.late_weight * late
+    loss.backward()  # type: ignore[no-untyped-call]
+    if view.rows.grad is None:
+        raise RuntimeError("expected a gradient from the batch, found none; check that the batch holds tokens")
+    table.update(view.indices, view.rows.grad, rate)
+    return float(loss.detach())
+
+
+def _save(path: Path, state: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    torch.save({**state, "table": asdict(state["table"])}, fresh)
+    os.replace(fresh, path)
+
+
+def _restore(path: Path, run: dict[str, Any]) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    state: dict[str, Any] = torch.load(path, weights_only=False)
+    if state["run"] != run:
+        raise ValueError(
+            f"expected a checkpoint of this run ({run}) in {path}, found one of {state['run']}; "
+            "repeat its command, or start over without --resume"
+        )
+    return {**state, "table": Table(**state["table"])}
