@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 Verdict = Literal["up", "down"]
-FeedbackReason = Literal["wrong_quote", "right_but_no_answer", "wrongly_refused", "translation_wrong", "other"]
+FeedbackReason = Literal["wrong_quote", "right_but_no_answer", "wrongly_refused", "translation", "other"]
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS feedback (
