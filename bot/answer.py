@@ -12,6 +12,10 @@ from corpus.language import Language
 from corpus.segment import Span
 
 
+MAX_QUESTION_CHARACTERS = 500
+"""Longest question that is answered."""
+
+
 class Status(StrEnum):
     ANSWERED = "answered"
     NO_ANSWER = "no_answer"

@@ -43,8 +43,10 @@ class Reading:
     """One to three, best first."""
     answerable: float
     """Probability that the article answers."""
-    on_topic: float
-    """Probability that the question is about what the article is about."""
+    answers: bool
+    """Whether that is enough."""
+    on_topic: bool
+    """Whether the question is about what the article is about."""
     gap: str = ""
     """Topic of the nearest known gap, if that is why there is no answer."""
 
@@ -156,7 +158,7 @@ class TrainedReader:
 
     def read(self, asked: Asked, hits: Sequence[Hit], evidence: SentenceEvidence, bank: Sequence[BankMatch]) -> Reading:
         if not evidence.sentences:
-            return Reading((), (), 0.0, 0.0)
+            return Reading((), (), 0.0, answers=False, on_topic=False)
         model = self.models["bank" if bank else "plain"]
         features = sentence_features(asked, hits, evidence, bank)
         scores = model.sentence.probability(features)
@@ -167,11 +169,13 @@ class TrainedReader:
             for i, (a, s) in ((int(i), evidence.sentences[int(i)]) for i in order[:12])
         )
         overall = question_features(asked, evidence, bank, features, scores)
+        answerable = model.answerable.probability(overall).item()
         return Reading(
             ranked=ranked,
             chosen=choose(ranked, bank, model),
-            answerable=model.answerable.probability(overall).item(),
-            on_topic=model.on_topic.probability(overall).item(),
+            answerable=answerable,
+            answers=answerable >= model.threshold,
+            on_topic=model.on_topic.probability(overall).item() >= 0.5,
             gap=bank[0].question.topic if bank and not bank[0].question.sentences else "",
         )
 

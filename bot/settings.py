@@ -32,8 +32,9 @@ from urllib.parse import urlsplit
 
 import limits
 
+from bot.answer import MAX_QUESTION_CHARACTERS as MAX_QUESTION_CHARACTERS
+
 MAX_BODY_BYTES = 16_384
-MAX_QUESTION_CHARACTERS = 500
 
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 _ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?", re.IGNORECASE)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from corpus.article import Article, BankQuestion, Sentence
 from corpus.language import search_key
 from corpus.passage import Passage
-from corpus.segment import Tokenizer
+from corpus.segment import Span, Tokenizer
 from index.encoder import Encoder, FloatArray, IntArray, TokenTable
 from index.store import Index, Table
 
@@ -69,9 +69,9 @@ class Query:
         return Query(
             text=f"{before.text} {self.text}",
             key=f"{self.key} {before.key}",
-            vector=vector / max(float(np.linalg.norm(vector)), 1e-9),
+            vector=(vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32),
             ids=np.concatenate([self.ids, before.ids]),
-            weights=weights / max(float(weights.sum()), 1e-9),
+            weights=(weights / max(float(weights.sum()), 1e-9)).astype(np.float32),
             units=np.concatenate([self.units, before.units]),
             similarities=np.concatenate([self.similarities, before.similarities]),
             terms=self.terms + before.terms,
@@ -127,6 +127,9 @@ class Retriever(Protocol):
 
     def bank(self, query: Query, top_k: int = 32) -> list[BankMatch]: ...
 
+    def passage_of(self, article: Article, sentence: Sentence) -> Span:
+        """The smallest run of passages that holds the whole sentence."""
+
 
 class LateInteraction:
     """MaxSim from stored token ids: for each query token the best cosine among a row's tokens."""
@@ -175,6 +178,11 @@ class LocalRetriever:
         self._vectors = {kind: table.vectors() for kind, table in index.tables.items()}
         self._relatives = _Relatives.of(index)
         self._expansion = _Expansion(index.articles)
+        self._holding: dict[tuple[str, int], Span] = {}
+        for passage in index.passages:
+            for number in passage.sentences:
+                known = self._holding.get((passage.article, number), passage.span)
+                self._holding[passage.article, number] = Span(known.start, passage.span.end)
 
     def prepare(self, text: str) -> Query:
         key = search_key(text)
@@ -256,6 +264,10 @@ class LocalRetriever:
         order = np.argsort(-scores, kind="stable")[:top_k]
         found = [(self.index.questions[rows[i]], int(rows[i]), float(scores[i])) for i in order]
         return [BankMatch(article, question, row, score) for (article, question), row, score in found]
+
+    def passage_of(self, article: Article, sentence: Sentence) -> Span:
+        """The smallest run of passages that holds the whole sentence."""
+        return self._holding.get((article.id, sentence.id), sentence.span)
 
     def _candidates(self, hits: Sequence[Hit]) -> NDArray[np.int64]:
         if len(self.index.sentences) <= EXHAUSTIVE:

@@ -153,7 +153,7 @@ def save(place: Path, tables: Mapping[str, Table], lexical: Mapping[str, Bm25], 
             np.save(temporary / f"{kind}.lexical.{part}.npy", getattr(bm25, part))
     words = {kind: {"size": bm25.size, "terms": list(bm25.vocabulary)} for kind, bm25 in lexical.items()}
     (temporary / "lexical.json").write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
-    files = {file.name: _file_hash(file) for file in sorted(temporary.iterdir())}
+    files = {file.name: file_hash(file) for file in sorted(temporary.iterdir())}
     manifest = {"format": FORMAT, "inputs": dict(inputs), "files": files}
     (temporary / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
     for file in temporary.iterdir():
@@ -205,7 +205,7 @@ def verify(place: Path, inputs: Mapping[str, str]) -> dict[str, Any]:
     if found != dict(inputs):
         raise IndexDamagedError("manifest.json does not list the present inputs")
     for name, wanted in files.items():
-        if not (place / name).is_file() or _file_hash(place / name) != wanted:
+        if not (place / name).is_file() or file_hash(place / name) != wanted:
             raise IndexDamagedError(f"{name} does not match the manifest")
     if not files:
         raise IndexDamagedError("manifest.json lists no file")
@@ -271,7 +271,8 @@ def _drop_others(folder: Path, place: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _file_hash(file: Path) -> str:
+def file_hash(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -1,0 +1,312 @@
+"""The one place where a question becomes an Answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from bot import dialogue
+from bot.answer import (
+    MAX_QUESTION_CHARACTERS,
+    Answer,
+    AnswerSentence,
+    ArticleCard,
+    Citation,
+    Disclaimer,
+    Reason,
+    Related,
+    Status,
+)
+from bot.highlight import Highlighter
+from bot.messages import (
+    ERRORS,
+    HOTLINE,
+    MOUSE_FIRST,
+    REASONS,
+    SMALL_TALK,
+    Tongue,
+    say,
+    tongue,
+)
+from bot.reader import MODEL as READER_MODEL
+from bot.reader import Asked, Reader, Reading, Scored, TrainedReader
+from bot.safety import Concern, SafetyRules
+from corpus.article import Article, ArticleError, Evidence, Sentence, load_article
+from corpus.language import Language, clean, detect_language
+from corpus.segment import JiebaTokenizer
+from index.encoder import load_encoder
+from index.retriever import BankMatch, LocalRetriever, Query, Retriever
+from index.store import Progress, file_hash, manifest_inputs, open_index
+
+ARTICLES = Path(__file__).parent.parent / "corpus" / "articles"
+
+_ABOUT_PEOPLE = re.compile(
+    r"人(?!脐带|类?间充质)|患者|病人|病友|家人|孩子|妈|爸|我|临床|\b(?:people|person|patients?|humans?|my|me|i|clinical(?:ly)?)\b",
+    re.IGNORECASE,
+)
+
+
+class QuestionError(ValueError):
+    """A question that cannot be answered as it is; `code` is `empty` or `too_long`, the text is for the reader."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Chatbot:
+    """Answers from ready parts; `load_chatbot` makes the real ones."""
+
+    articles: tuple[Article, ...]
+    retriever: Retriever
+    reader: Reader
+    safety: SafetyRules
+    highlighter: Highlighter
+
+    def ask(self, question: str, history: Sequence[str] = (), *, article: str | None = None) -> Answer:
+        """Answer in the article's own words, or say why not.
+
+        Args:
+            history: earlier questions of the same reader, oldest first.
+            article: id of the article that is meant, where there are several.
+
+        Raises:
+            QuestionError: the question is empty or longer than MAX_QUESTION_CHARACTERS.
+            KeyError: there is no article of that id.
+        """
+        text = check_question(question)
+        frame = _Frame(text, detect_language(text), self._article(article))
+        if not any(character.isalnum() for character in text):
+            return frame.answer(Status.NO_ANSWER, Reason.NOT_A_QUESTION, suggestions=self._starters(frame))
+        assessed = self.safety.assess(text)
+        if assessed.concern is Concern.CRISIS:
+            return frame.answer(Status.SAFETY, Reason.CRISIS, crisis=True)
+        if assessed.concern is Concern.SMALLTALK:
+            message = SMALL_TALK.get(assessed.intent, REASONS[Reason.SMALL_TALK])
+            reason = Reason.NOT_A_QUESTION if assessed.intent == "nonsense" else Reason.SMALL_TALK
+            return frame.answer(Status.NO_ANSWER, reason, message=message, suggestions=self._starters(frame))
+        if assessed.concern is Concern.INJECTION:
+            return frame.answer(Status.NO_ANSWER, Reason.OFF_TOPIC, suggestions=self._starters(frame))
+        reading, bank = self._read(text, history)
+        hotline = say(HOTLINE, frame.tongue) if assessed.mentions_topic else None
+        if assessed.concern is Concern.ADVICE:
+            related = frame.related(reading) if reading.on_topic else ()
+            return frame.answer(Status.SAFETY, Reason.MEDICAL_ADVICE, related=related, hotline=hotline)
+        if reading.answers:
+            return self._answered(frame, reading, bank, hotline)
+        return frame.answer(
+            Status.NO_ANSWER,
+            Reason.NOT_IN_ARTICLE if reading.on_topic else Reason.OFF_TOPIC,
+            related=frame.related(reading) if reading.on_topic else (),
+            suggestions=frame.suggestions(bank, ()) if reading.on_topic else self._starters(frame),
+            hotline=hotline,
+        )
+
+    def _read(self, text: str, history: Sequence[str]) -> tuple[Reading, list[BankMatch]]:
+        """Read the question alone, and with what came before where it may lean on that."""
+        query = self.retriever.prepare(text)
+        earlier = [turn for turn in map(clean, history) if 0 < len(turn) <= MAX_QUESTION_CHARACTERS][-dialogue.TURNS :]
+        if not earlier or not (dialogue.leans(text) or dialogue.brief(text)):
+            return self._stages(Asked(query))
+        before, answered = self._carried(earlier)
+        leaning = self._stages(Asked(query.after(before, dialogue.SHARE), answered))
+        if dialogue.leans(text):
+            return leaning
+        alone = self._stages(Asked(query))
+        return leaning if leaning[0].answerable > alone[0].answerable else alone
+
+    def _carried(self, earlier: Sequence[str]) -> tuple[Query, tuple[tuple[str, int], ...]]:
+        """The last question, itself read with those before it, and the sentences that answered it."""
+        asked = Asked(self.retriever.prepare(earlier[-1]))
+        if len(earlier) > 1 and dialogue.leans(earlier[-1]):
+            before, answered = self._carried(earlier[:-1])
+            asked = Asked(asked.query.after(before, dialogue.SHARE), answered)
+        reading, _ = self._stages(asked)
+        return asked.query, tuple((s.article.id, s.sentence.id) for s in reading.chosen)
+
+    def _stages(self, asked: Asked) -> tuple[Reading, list[BankMatch]]:
+        hits = self.retriever.retrieve(asked.query)
+        bank = self.retriever.bank(asked.query)
+        return self.reader.read(asked, hits, self.retriever.evidence(asked.query, hits), bank), bank
+
+    def _answered(self, frame: _Frame, reading: Reading, bank: Sequence[BankMatch], hotline: str | None) -> Answer:
+        chosen = sorted(reading.chosen, key=lambda scored: scored.sentence.id)
+        article = chosen[0].article
+        frame = replace(frame, article=article)
+        from_mice = any(scored.sentence.evidence is Evidence.MOUSE_STUDY for scored in chosen)
+        return frame.answer(
+            Status.ANSWERED,
+            None,
+            message=MOUSE_FIRST if from_mice and _ABOUT_PEOPLE.search(frame.question) else None,
+            sentences=tuple(self._quoted(frame, scored.sentence) for scored in chosen),
+            citations=tuple(self._citation(n, scored) for n, scored in enumerate(chosen, start=1)),
+            suggestions=frame.suggestions(bank, [scored.sentence.id for scored in chosen]),
+            hotline=hotline,
+        )
+
+    def _quoted(self, frame: _Frame, sentence: Sentence) -> AnswerSentence:
+        english = frame.tongue == "en"
+        doubt = next((d for d in frame.article.doubts if d.sentence == sentence.id), None)
+        return AnswerSentence(
+            id=sentence.id,
+            span=sentence.span,
+            quote=sentence.text,
+            highlights=self.highlighter.highlights(frame.question, sentence.text),
+            evidence=sentence.evidence,
+            translation=sentence.translation if english else None,
+            doubt=(doubt.en if english else say({"zh": doubt.zh}, frame.tongue)) if doubt else None,
+        )
+
+    def _citation(self, number: int, scored: Scored) -> Citation:
+        article, sentence = scored.article, scored.sentence
+        return Citation(
+            n=number,
+            article=article.id,
+            sentence_id=sentence.id,
+            section=article.section_of(sentence).title,
+            passage=self.retriever.passage_of(article, sentence).of(article.text),
+            span=sentence.span,
+            retrieval_score=scored.retrieval_score,
+            span_score=scored.span_score,
+        )
+
+    def _article(self, article: str | None) -> Article:
+        if article is None:
+            return self.articles[0]
+        return {known.id: known for known in self.articles}[article]
+
+    def _starters(self, frame: _Frame) -> tuple[str, ...]:
+        return starters(frame.article, frame.tongue)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What every answer to one question has in common."""
+
+    question: str
+    language: Language
+    article: Article
+
+    @property
+    def tongue(self) -> Tongue:
+        return tongue(self.language)
+
+    def answer(
+        self,
+        status: Status,
+        reason: Reason | None,
+        *,
+        message: dict[str, str] | None = None,
+        sentences: tuple[AnswerSentence, ...] = (),
+        citations: tuple[Citation, ...] = (),
+        related: tuple[Related, ...] = (),
+        suggestions: tuple[str, ...] = (),
+        crisis: bool = False,
+        hotline: str | None = None,
+    ) -> Answer:
+        article, english = self.article, self.tongue == "en"
+        text = message or (REASONS[reason] if reason else None)
+        return Answer(
+            question=self.question,
+            question_language=self.language,
+            status=status,
+            reason=reason,
+            message=say(text, self.tongue) if text else "",
+            sentences=sentences,
+            citations=citations,
+            related=related,
+            suggestions=suggestions,
+            disclaimer=Disclaimer(
+                text=article.disclaimer_text,
+                sentence_id=article.disclaimer[0],
+                translation=article.disclaimer_text_en if english else None,
+            ),
+            article=ArticleCard(article.id, article.title, article.title_en, article.url, article.sha256),
+            crisis=crisis,
+            hotline=hotline,
+        )
+
+    def related(self, reading: Reading) -> tuple[Related, ...]:
+        """The nearest sentences, headings left out."""
+        near = [s for s in reading.ranked if not s.sentence.is_heading][:3]
+        return tuple(
+            Related(
+                sentence_id=s.sentence.id,
+                section=s.article.section_of(s.sentence).title,
+                quote=s.sentence.text,
+                span=s.sentence.span,
+                translation=s.sentence.translation if self.tongue == "en" else None,
+            )
+            for s in near
+        )
+
+    def suggestions(self, bank: Sequence[BankMatch], shown: Collection[int]) -> tuple[str, ...]:
+        """Questions of the bank near this one that other sentences answer, in the reader's language."""
+        wanted = "en" if self.tongue == "en" else "zh"
+        seen, found = set(shown), []
+        for match in bank:
+            answered = match.question.sentences
+            if answered and match.question.language == wanted and not seen & set(answered):
+                seen |= set(answered)
+                found.append(say({"zh": match.question.text, "en": match.question.text}, self.tongue))
+        return tuple(found[:3])
+
+
+def starters(article: Article, language: Tongue) -> tuple[str, ...]:
+    """Questions to begin with: from the bank, on sentences spread over the article."""
+    wanted = "en" if language == "en" else "zh"
+    own = [q for q in article.questions if q.language == wanted and len(q.sentences) == 1 and 8 <= len(q.text) <= 60]
+    places = [len(own) * part // 8 for part in (1, 4, 6)]
+    return tuple(say({"zh": own[i].text, "en": own[i].text}, language) for i in places) if own else ()
+
+
+def check_question(question: str) -> str:
+    """The question without invisible and control characters.
+
+    Raises:
+        QuestionError: it is empty or longer than MAX_QUESTION_CHARACTERS; the message is in the asker's language.
+    """
+    text = clean(question)
+    if not text:
+        raise QuestionError("empty", f"{ERRORS['empty']['zh']} / {ERRORS['empty']['en']}")
+    if len(text) > MAX_QUESTION_CHARACTERS:
+        message = say(ERRORS["too_long"], tongue(detect_language(text[:MAX_QUESTION_CHARACTERS])))
+        raise QuestionError("too_long", message.format(limit=MAX_QUESTION_CHARACTERS))
+    return text
+
+
+def load_chatbot(
+    articles: Path = ARTICLES,
+    *,
+    encoder: str | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    say_line: Callable[[str], None] = lambda line: None,
+) -> Chatbot:
+    """The real parts put together; the index is built on first use and checked on every other.
+
+    Raises:
+        ArticleError: an article's files are not sound.
+        EncoderError: the encoder cannot be loaded.
+    """
+    held = tuple(load_article(file.parent) for file in sorted(articles.glob("*/article.md")))
+    if not held:
+        raise ArticleError(articles, 1, "expected a folder with an article.md in it, found none")
+    dictionary = sorted({name for article in held for term in article.glossary for name in term.chinese})
+    tokenizer = JiebaTokenizer(dictionary)
+    loaded = load_encoder(encoder)
+    inputs = manifest_inputs(held, loaded, dictionary, {"reader": file_hash(READER_MODEL)})
+    folder = cache or user_cache_path("yuanwen") / "index"
+    index = open_index(folder, held, loaded, tokenizer, inputs, progress, say_line)
+    return Chatbot(
+        articles=held,
+        retriever=LocalRetriever(index, loaded, tokenizer),
+        reader=TrainedReader(),
+        safety=SafetyRules.load(),
+        highlighter=Highlighter(loaded, tokenizer),
+    )
