@@ -1,0 +1,402 @@
+"""PDF files: lines put back into paragraphs, columns into order, headers and page numbers left out."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import unicodedata
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from corpus.ingest.blocks import (
+    Block,
+    Kind,
+    Reading,
+    ends_sentence,
+    join_lines,
+    make_block,
+    make_row,
+    opens_item,
+    width,
+)
+from corpus.ingest.source import FileRefusedError, Limits
+from corpus.language import clean
+
+_STREAM = re.compile(rb"stream\r?\n")
+_PAGE_NUMBER = re.compile(
+    r"\W*(?:第\s*\d+\s*[页頁]?|page\s*\d+|p\.\s*\d+|\d{1,4}|[ivxlc]{1,6})\W*(?:[/／]|of|共)?\W*\d{0,4}\s*[页頁]?\W*",
+    re.IGNORECASE,
+)
+_CAPTION = re.compile(
+    r"(?:fig(?:ure)?\.?|table|图|圖|表)\s*[\dA-Z一二三四五六七八九十]{1,3}(?:[.:：、\s-]|$)", re.IGNORECASE
+)
+_NO_TITLE = re.compile(
+    r"untitled|microsoft word|.*\.(?:docx?|indd|tex|dvi|wps|qxd)|\(?anonymous\)?|无标题|文档\d*|\d+", re.IGNORECASE
+)
+_GLYPH = re.compile(r"\(cid:\d+\)")
+_BULLET = re.compile(r"^[•·▪◦●○■□◆\ue000-\uf8ff]\s*(?=\S)")
+_MOST_CHARACTERS = 30_000
+"""On one page; more is not a page that people read, and laying it out would take minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    page: int
+    text: str
+    left: float
+    right: float
+    bottom: float
+    top: float
+    size: float
+    bold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of a table: its cells from left to right."""
+
+    cells: tuple[str, ...]
+
+
+def read_pdf(file: Path, data: bytes, limits: Limits) -> Reading:
+    """The text of a PDF that has some; a scan, a locked file or one that unpacks beyond the limits is refused."""
+    from pdfminer.pdfdocument import PDFDocument, PDFPasswordIncorrect, PDFTextExtractionNotAllowed
+    from pdfminer.pdfexceptions import PDFException
+    from pdfminer.pdfparser import PDFParser, PDFSyntaxError
+    from pdfminer.psexceptions import PSException
+
+    logging.getLogger("pdfminer").setLevel(logging.CRITICAL)
+    _check_expansion(file, data, limits)
+    try:
+        document = PDFDocument(PDFParser(io.BytesIO(data)))
+        pages = list(_pages(file, document, limits))
+        title = _metadata_title(document)
+    except (PDFPasswordIncorrect, PDFTextExtractionNotAllowed):
+        problem = "expected a file that opens without a password, found encryption; save it without a password"
+        raise FileRefusedError(file, problem) from None
+    except FileRefusedError:
+        raise
+    except (PDFException, PDFSyntaxError, PSException, RecursionError, zlib.error) as error:
+        problem = (
+            f"expected a whole PDF file, found: {clean(str(error))[:200] or type(error).__name__}; export it again"
+        )
+        raise FileRefusedError(file, problem) from None
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OverflowError) as error:
+        # pdfminer meets damaged objects with whatever error the damage leads to.
+        problem = f"expected a whole PDF file, found damage ({type(error).__name__}); export it again"
+        raise FileRefusedError(file, problem) from None
+    return _reading(file, pages, title)
+
+
+def _check_expansion(file: Path, data: bytes, limits: Limits) -> None:
+    """Unpack every stream within the limits before anything unpacks it without them."""
+    total, view = 0, memoryview(data)
+    for match in _STREAM.finditer(data):
+        header = data[max(0, match.start() - 600) : match.start()].rpartition(b"obj")[2]
+        if header.count(b"/FlateDecode") > 1 or header.count(b"/LZWDecode") > 1:
+            raise FileRefusedError(file, "expected streams packed once, found one packed twice; export it again")
+        if b"/Image" in header:
+            continue
+        end = data.find(b"endstream", match.end())
+        try:
+            packed = view[match.end() : end if end >= 0 else len(data)]
+            unpacked = len(zlib.decompressobj().decompress(packed, limits.part_bytes + 1))
+        except zlib.error:
+            continue
+        total += unpacked
+        if unpacked > limits.part_bytes or total > limits.expanded_bytes:
+            bound = limits.part_bytes if unpacked > limits.part_bytes else limits.expanded_bytes
+            problem = f"expected at most {bound} bytes when unpacked, found more; print it to a new PDF or split it"
+            raise FileRefusedError(file, problem)
+
+
+def _metadata_title(document: Any) -> str | None:
+    from pdfminer.pdftypes import resolve1
+    from pdfminer.utils import decode_text
+
+    for info in document.info:
+        value = resolve1(info.get("Title"))
+        if isinstance(value, bytes):
+            title = clean(decode_text(value))
+            if title and not _NO_TITLE.match(title):
+                return title
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    height: float
+    width: float
+    lines: tuple[_Line, ...]
+    images: int
+    glyphs: int
+    """Characters whose meaning the file does not say."""
+
+
+def _pages(file: Path, document: Any, limits: Limits) -> Iterator[_Page]:
+    from pdfminer.converter import PDFPageAggregator
+    from pdfminer.layout import LAParams, LTChar, LTFigure, LTImage, LTTextLine
+    from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
+    from pdfminer.pdfpage import PDFPage
+
+    resources = PDFResourceManager()
+    device = PDFPageAggregator(resources, laparams=None)
+    interpreter = PDFPageInterpreter(resources, device)
+    # Lines alone: pdfminer's own grouping into columns takes quadratic time, _in_order does that part.
+    layout = LAParams(boxes_flow=None, detect_vertical=False, all_texts=False)
+
+    def flat(container: Any) -> Iterator[Any]:
+        for item in container:
+            if isinstance(item, LTFigure):
+                yield from flat(item)
+            else:
+                yield item
+
+    for number, page in enumerate(PDFPage.create_pages(document)):
+        if number >= limits.pages:
+            raise FileRefusedError(file, f"expected at most {limits.pages} pages, found more; split it into parts")
+        interpreter.process_page(page)
+        result = device.get_result()
+        images = sum(isinstance(item, LTImage) for item in flat(result))
+        characters = [item for item in flat(result) if isinstance(item, LTChar)]
+        if len(characters) > _MOST_CHARACTERS:
+            problem = f"expected at most {_MOST_CHARACTERS} characters a page, found {len(characters)} on {number + 1}"
+            raise FileRefusedError(file, problem + "; print it to a new PDF")
+        result._objs = characters
+        result.analyze(layout)
+        lines: list[_Line] = []
+        glyphs = 0
+        for box in result:
+            for line in box if not isinstance(box, LTChar) else ():
+                if isinstance(line, LTTextLine):
+                    raw = line.get_text()
+                    glyphs += len(_GLYPH.findall(raw))
+                    text = _plain(raw)
+                    held = [c for c in line if isinstance(c, LTChar)]
+                    if text and held:
+                        size = median(c.size for c in held)
+                        bold = sum("bold" in c.fontname.lower() or "hei" in c.fontname.lower() for c in held)
+                        strong = bold > 0.8 * len(held)
+                        lines.append(_Line(number, text, line.x0, line.x1, line.y0, line.y1, size, strong))
+        yield _Page(result.height, result.width, tuple(lines), images, glyphs)
+
+
+def _plain(text: str) -> str:
+    """The text with ligatures, Kangxi radicals and compatibility forms as the characters that people type."""
+    text = _GLYPH.sub("", text)
+    folded = "".join(
+        unicodedata.normalize("NFKC", c) if "\ufb00" <= c <= "\ufb06" or "\u2e80" <= c <= "\u2fdf" else c for c in text
+    )
+    return clean(folded.replace("\u00ad\n", "-"))
+
+
+def _reading(file: Path, pages: Sequence[_Page], title: str | None) -> Reading:
+    letters = sum(c.isalnum() for page in pages for line in page.lines for c in line.text)
+    glyphs, images = sum(page.glyphs for page in pages), sum(page.images for page in pages)
+    if glyphs > letters:
+        problem = f"expected text, found {glyphs} characters whose meaning the file does not say; run OCR on it"
+        raise FileRefusedError(file, problem + " (ocrmypdf --force-ocr) or export it again")
+    if letters < 20 * len(pages) and (images or not letters):
+        problem = f"expected text, found {len(pages)} scanned pages with {letters} letters; run OCR on it first"
+        raise FileRefusedError(file, problem + " (ocrmypdf --language chi_sim+eng IN OUT)")
+    lines, margins = _without_margins(pages)
+    sizes = Counter[float]()
+    for line in lines:
+        sizes[round(line.size * 2) / 2] += len(line.text)
+    body = sizes.most_common(1)[0][0] if sizes else 0.0
+    dropped = Counter({"page headers, footers and numbers": margins, "images": images})
+    blocks: list[Block] = []
+    tables = 0
+    rows_before = False
+    paragraph: list[_Line] = []
+    levels = _heading_levels(lines, body)
+
+    def end() -> None:
+        if paragraph:
+            blocks.extend(_block(paragraph, levels, body))
+            paragraph.clear()
+
+    leading = _leading(lines)
+    for piece in _in_order(lines, {number: page.width for number, page in enumerate(pages)}):
+        if isinstance(piece, _Row):
+            end()
+            if row := make_row(piece.cells):
+                blocks.append(row)
+                tables += not rows_before
+                rows_before = True
+            continue
+        rows_before = False
+        if paragraph and not _continues(paragraph, piece, lines, leading, levels):
+            end()
+        paragraph.append(piece)
+    end()
+    heading = next((b.text for b in blocks[:10] if b.kind is Kind.HEADING and b.level == 1), None)
+    return Reading(blocks, title=title or heading, tables=tables, dropped=dropped)
+
+
+def _without_margins(pages: Sequence[_Page]) -> tuple[list[_Line], int]:
+    """The lines but those at the pages' edges that repeat from page to page or number them."""
+
+    def key(line: _Line) -> str:
+        return re.sub(r"\d+", "#", line.text)
+
+    def at_edge(line: _Line, page: _Page) -> bool:
+        return line.bottom > 0.88 * page.height or line.top < 0.12 * page.height
+
+    repeated = Counter(k for page in pages for k in {key(line) for line in page.lines if at_edge(line, page)})
+    kept: list[_Line] = []
+    dropped = 0
+    for page in pages:
+        for line in page.lines:
+            often = repeated[key(line)] >= max(2, 0.3 * len(pages)) and len(line.text) < 120
+            if at_edge(line, page) and (often or _PAGE_NUMBER.fullmatch(line.text)):
+                dropped += 1
+            else:
+                kept.append(line)
+    return kept, dropped
+
+
+def _in_order(lines: Sequence[_Line], widths: dict[int, float]) -> Iterator[_Line | _Row]:
+    """Lines in reading order, page by page: across the page where a line is wide, column by column between."""
+    for number, page_width in widths.items():
+        band: list[_Line] = []
+        own = sorted((line for line in lines if line.page == number), key=lambda line: (-line.top, line.left))
+        for line in own:
+            if line.right - line.left > 0.55 * page_width:
+                yield from _columns(band)
+                band = []
+                yield line
+            else:
+                band.append(line)
+        yield from _columns(band)
+
+
+def _columns(band: list[_Line]) -> Iterator[_Line | _Row]:
+    """Narrow lines one above another: table rows, columns of text, or neither."""
+    if not band:
+        return
+    rows = _rows(band)
+    several = [row for row in rows if len(row) > 1]
+    if several and _is_table(rows):
+        for row in rows:
+            if len(row) > 1:
+                yield _Row(tuple(line.text for line in row))
+            else:
+                yield row[0]
+        return
+    gutter = _gutter(band) if several else None
+    if gutter is None:
+        for row in rows:
+            yield replace(row[0], text=" ".join(line.text for line in row), right=row[-1].right)
+        return
+    yield from _columns([line for line in band if line.right <= gutter])
+    yield from _columns([line for line in band if line.right > gutter])
+
+
+def _rows(band: Sequence[_Line]) -> list[list[_Line]]:
+    rows: list[list[_Line]] = []
+    for line in sorted(band, key=lambda line: -(line.top + line.bottom)):
+        middle = (line.top + line.bottom) / 2
+        if rows and abs(middle - (rows[-1][0].top + rows[-1][0].bottom) / 2) < 0.4 * line.size:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [sorted(row, key=lambda line: line.left) for row in rows]
+
+
+def _is_table(rows: Sequence[Sequence[_Line]]) -> bool:
+    """Whether cells stand side by side in most rows and are too short to be lines of text columns."""
+    several = [row for row in rows if len(row) > 1]
+    typical = median(width(line.text) for row in several for line in row)
+    wide = max(len(row) for row in several)
+    return len(several) >= 2 and len(several) >= 0.5 * len(rows) and typical < (30 if wide > 2 else 24)
+
+
+def _gutter(band: Sequence[_Line]) -> float | None:
+    """Where the white space between two columns begins, if some runs the whole height of the band."""
+    covered: list[tuple[float, float]] = []
+    for line in sorted(band, key=lambda line: line.left):
+        if covered and line.left <= covered[-1][1] + 0.5 * line.size:
+            covered[-1] = covered[-1][0], max(covered[-1][1], line.right)
+        else:
+            covered.append((line.left, line.right))
+    return covered[0][1] if len(covered) > 1 else None
+
+
+def _leading(lines: Sequence[_Line]) -> float:
+    """The usual distance from one line to the next, in units of the type size."""
+    steps = [
+        (above.bottom - below.bottom) / above.size
+        for above, below in pairwise(lines)
+        if above.page == below.page and above.size and 0.8 < (above.bottom - below.bottom) / above.size < 3
+    ]
+    return median(steps) if steps else 1.3
+
+
+def _heading_levels(lines: Sequence[_Line], body: float) -> dict[float, int]:
+    """The level of each type size that is clearly larger than the body's."""
+    large = sorted({round(line.size * 2) / 2 for line in lines if line.size >= 1.12 * body}, reverse=True)
+    return {size: min(6, rank) for rank, size in enumerate(large, start=1)}
+
+
+def _level(line: _Line, levels: dict[float, int]) -> int:
+    return levels.get(round(line.size * 2) / 2, 0)
+
+
+def _continues(
+    paragraph: Sequence[_Line], line: _Line, lines: Sequence[_Line], leading: float, levels: dict[float, int]
+) -> bool:
+    """Whether a line goes on with the paragraph above it."""
+    last = paragraph[-1]
+    if _level(last, levels) != _level(line, levels) or (last.bold != line.bold and len(paragraph) == 1):
+        return False
+    if opens_item(line.text) or _BULLET.match(line.text) or _CAPTION.match(line.text):
+        return False
+    neighbours = [x for x in lines if x.page == last.page and x.left < last.right and x.right > last.left]
+    margin = max(x.right for x in neighbours)
+    full = last.right > margin - 2.5 * last.size
+    if last.page == line.page and last.top > line.top:
+        step = (last.bottom - line.bottom) / max(last.size, 1)
+        if step > max(1.35 * leading, leading + 0.4):
+            return False
+        if _level(line, levels):
+            return True
+        start = min(x.left for x in paragraph)
+        indented = line.left > start + 1.2 * line.size and len(paragraph) > 1
+        first_indented = len(paragraph) == 1 and abs(line.left - last.left) < 0.5 * line.size
+        if ends_sentence(last.text):
+            return full and not indented and not (first_indented and _is_indented(last, neighbours))
+        return full and not (indented and line.left > last.left + 0.9 * line.size)
+    return full and not ends_sentence(last.text) and not _level(line, levels)
+
+
+def _is_indented(line: _Line, neighbours: Sequence[_Line]) -> bool:
+    return line.left > min(x.left for x in neighbours) + 1.2 * line.size
+
+
+def _block(paragraph: Sequence[_Line], levels: dict[float, int], body: float) -> list[Block]:
+    text = paragraph[0].text
+    for line in paragraph[1:]:
+        text = join_lines(text, line.text)
+    level = _level(paragraph[0], levels)
+    short = width(text) <= 120 and not re.search(r"[。；;，,]$", text)
+    if _CAPTION.match(text) and len(text) > 3:
+        block = make_block(Kind.CAPTION, text)
+    elif level and short:
+        block = make_block(Kind.HEADING, text, level)
+    elif all(line.bold for line in paragraph) and short and not text.endswith((".", ":", "：")) and width(text) <= 80:
+        block = make_block(Kind.HEADING, text, min(6, max(levels.values(), default=1) + 1))
+    elif bullet := _BULLET.match(text):
+        block = make_block(Kind.ITEM, "- " + text[bullet.end() :])
+    elif opens_item(text):
+        block = make_block(Kind.ITEM, text)
+    else:
+        block = make_block(Kind.PARAGRAPH, text)
+    return [block] if block else []
