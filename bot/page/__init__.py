@@ -1,0 +1,1 @@
+"""What the chat page is made of: HTML written by `render`, a style sheet and a script."""
