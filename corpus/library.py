@@ -167,7 +167,7 @@ class Library:
             entry = self._entry(article_id)
             if entry.built_in:
                 raise ArticleError(entry.folder, 1, f"expected an article that was added, found {article_id}, built in")
-            gone = self.folder / f"{_NEW}{article_id}-{secrets.token_hex(4)}"
+            gone = self.folder / f"{_NEW}{entry.folder.name}-{secrets.token_hex(4)}"
             os.replace(entry.folder, gone)
             _sync(self.folder)
             shutil.rmtree(gone, ignore_errors=True)
@@ -203,10 +203,12 @@ class Library:
                 return FileReport(path, Outcome.UNCHANGED, same.id, same.title)
             entries = self._scan()
             before = next((entry for entry in entries if entry.source == source), None)
-            article_id = before.id if before else _choose_id(draft, {entry.id for entry in entries})
+            taken = {entry.id for entry in entries} | {name.lower() for name in os.listdir(self.folder)}
+            article_id = before.id if before else _choose_id(draft, taken)
             given = disclaimer if draft.summary.disclaimer == "given" else None
             toml = _article_toml(article_id, draft, source, given)
-            self._place(article_id, {"article.md": draft.text.encode(), "article.toml": toml.encode()})
+            parts = {"article.md": draft.text.encode(), "article.toml": toml.encode()}
+            self._place(before.folder.name if before else article_id, parts)
         outcome = Outcome.UPDATED if before else Outcome.ADDED
         return FileReport(path, outcome, article_id, draft.title, draft.summary)
 
@@ -227,7 +229,10 @@ class Library:
             if there and there.source is not None and there.source != source:
                 problem = f"expected an id not in use, found {there.id}, read from {there.source}; change the id"
                 raise ArticleError(folder / "article.toml", 1, problem)
-            self._place(article.id, parts)
+            if there is None and (self.folder / article.id).exists():
+                problem = f"expected no folder {article.id} in the library, found one that is no article; move it away"
+                raise ArticleError(self.folder / article.id, 1, problem)
+            self._place(there.folder.name if there else article.id, parts)
         return FileReport(folder, Outcome.UPDATED if there else Outcome.ADDED, article.id, article.title)
 
     def _unchanged(self, source: Path, digest: str, disclaimer: str | None) -> Entry | None:
@@ -265,14 +270,14 @@ class Library:
         shipped = {entry.id for entry in found if entry.built_in}
         return [entry for entry in found if entry.built_in or entry.id not in shipped]
 
-    def _place(self, article_id: str, parts: dict[str, bytes]) -> None:
+    def _place(self, name: str, parts: dict[str, bytes]) -> None:
         """Put an article in its place in one step, or leave all as it was."""
         token = secrets.token_hex(4)
-        new, old, place = (self.folder / f"{mark}{article_id}{end}" for mark, end in _places(token))
+        new, old, place = (self.folder / f"{mark}{name}{end}" for mark, end in _places(token))
         new.mkdir()
         try:
-            for name, data in parts.items():
-                with (new / name).open("wb") as stream:
+            for part, data in parts.items():
+                with (new / part).open("wb") as stream:
                     stream.write(data)
                     stream.flush()
                     os.fsync(stream.fileno())
@@ -292,9 +297,9 @@ class Library:
     def _recover(self) -> None:
         """Clear away what a process that was killed left behind, and put back what it had moved aside."""
         for left in sorted(self.folder.glob(f"{_OLD}*")):
-            article_id = left.name.removeprefix(_OLD).rpartition("-")[0]
-            if _ID.fullmatch(article_id) and not (self.folder / article_id).exists():
-                os.replace(left, self.folder / article_id)
+            name = left.name.removeprefix(_OLD).rpartition("-")[0]
+            if name and not (self.folder / name).exists():
+                os.replace(left, self.folder / name)
             else:
                 shutil.rmtree(left, ignore_errors=True)
         for left in self.folder.glob(f"{_NEW}*"):
@@ -410,6 +415,8 @@ def _read_entry(folder: Path, *, built_in: bool) -> Entry:
     except (OSError, ValueError):
         return entry
     source, disclaimer = meta.get("source"), meta.get("disclaimer")
+    named = str(meta.get("id", ""))
+    entry = replace(entry, id=named if _ID.fullmatch(named) else folder.name)
     entry = replace(entry, title=str(meta.get("title", folder.name)), language=str(meta.get("language", "zh-Hans")))
     if isinstance(source, dict):
         entry = replace(

@@ -10,7 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -42,6 +42,7 @@ _NO_TITLE = re.compile(
 )
 _GLYPH = re.compile(r"\(cid:\d+\)")
 _BULLET = re.compile(r"^[•·▪◦●○■□◆\ue000-\uf8ff]\s*(?=\S)")
+_LABEL = re.compile(r"[•·▪◦●○■□◆\ue000-\uf8ff–-]|[(（]?[\da-z一二三四五六七八九十]{1,3}[)）.、]?")
 _MOST_CHARACTERS = 30_000
 """On one page; more is not a page that people read, and laying it out would take minutes."""
 
@@ -176,21 +177,44 @@ def _pages(file: Path, document: Any, limits: Limits) -> Iterator[_Page]:
         for box in result:
             for line in box if not isinstance(box, LTChar) else ():
                 if isinstance(line, LTTextLine):
-                    raw = line.get_text()
-                    glyphs += len(_GLYPH.findall(raw))
-                    text = _plain(raw)
-                    held = [c for c in line if isinstance(c, LTChar)]
-                    if text and held:
-                        size = median(c.size for c in held)
-                        bold = sum("bold" in c.fontname.lower() or "hei" in c.fontname.lower() for c in held)
-                        strong = bold > 0.8 * len(held)
-                        lines.append(_Line(number, text, line.x0, line.x1, line.y0, line.y1, size, strong))
+                    glyphs += len(_GLYPH.findall(line.get_text()))
+                    lines += [made for part in _parts(line) if (made := _make_line(number, part))]
         yield _Page(result.height, result.width, tuple(lines), images, glyphs)
+
+
+def _parts(line: Any) -> Iterator[list[Any]]:
+    """The stretches of a line with a gap between them that no space between words has: cells of a table's row."""
+    from pdfminer.layout import LTChar
+
+    part: list[Any] = []
+    right: float | None = None
+    for item in line:
+        if isinstance(item, LTChar) and item.get_text().strip():
+            if right is not None and item.x0 - right > 0.95 * item.size:
+                yield part
+                part = []
+            right = item.x1
+        part.append(item)
+    yield part
+
+
+def _make_line(page: int, items: Sequence[Any]) -> _Line | None:
+    from pdfminer.layout import LTChar
+
+    text = _plain("".join(item.get_text() for item in items))
+    held = [item for item in items if isinstance(item, LTChar) and item.get_text().strip()]
+    if not text or not held:
+        return None
+    bold = sum("bold" in c.fontname.lower() or "hei" in c.fontname.lower() for c in held) > 0.8 * len(held)
+    left, right = min(c.x0 for c in held), max(c.x1 for c in held)
+    bottom, top = min(c.y0 for c in held), max(c.y1 for c in held)
+    return _Line(page, text, left, right, bottom, top, median(c.size for c in held), bold)
 
 
 def _plain(text: str) -> str:
     """The text with ligatures, Kangxi radicals and compatibility forms as the characters that people type."""
-    text = _GLYPH.sub("", text)
+    # WinAnsi shows a bullet for codes that it leaves unused, 127 above all.
+    text = _GLYPH.sub("", text.replace("(cid:127)", "•").replace("\x7f", "•"))
     folded = "".join(
         unicodedata.normalize("NFKC", c) if "\ufb00" <= c <= "\ufb06" or "\u2e80" <= c <= "\u2fdf" else c for c in text
     )
@@ -278,26 +302,35 @@ def _in_order(lines: Sequence[_Line], widths: dict[int, float]) -> Iterator[_Lin
         yield from _columns(band)
 
 
-def _columns(band: list[_Line]) -> Iterator[_Line | _Row]:
-    """Narrow lines one above another: table rows, columns of text, or neither."""
-    if not band:
-        return
-    rows = _rows(band)
-    several = [row for row in rows if len(row) > 1]
-    if several and _is_table(rows):
-        for row in rows:
-            if len(row) > 1:
-                yield _Row(tuple(line.text for line in row))
-            else:
-                yield row[0]
-        return
-    gutter = _gutter(band) if several else None
-    if gutter is None:
-        for row in rows:
+def _columns(band: Sequence[_Line]) -> Iterator[_Line | _Row]:
+    """Narrow lines one above another: tables row by row, what is between them column by column."""
+    rest: list[list[_Line]] = []
+    for several, run in groupby(_rows(band), key=lambda row: len(row) > 1):
+        rows = list(run)
+        if several and _is_table(rows):
+            yield from _flow(rest)
+            rest = []
+            yield from (_Row(tuple(line.text for line in row)) for row in rows)
+        else:
+            rest += rows
+    yield from _flow(rest)
+
+
+def _flow(rows: Sequence[Sequence[_Line]]) -> Iterator[_Line]:
+    """The lines of one column after another; a line across the gutter ends the columns above it."""
+    gutter = _gutter([line for row in rows if len(row) > 1 for line in row])
+    left: list[_Line] = []
+    right: list[_Line] = []
+    for row in rows:
+        if gutter is None or any(line.left < gutter < line.right - line.size for line in row):
+            yield from (*left, *right)
+            left, right = [], []
             yield replace(row[0], text=" ".join(line.text for line in row), right=row[-1].right)
-        return
-    yield from _columns([line for line in band if line.right <= gutter])
-    yield from _columns([line for line in band if line.right > gutter])
+        else:
+            left += [line for line in row if line.right <= gutter + line.size]
+            right += [line for line in row if line.right > gutter + line.size]
+    yield from left
+    yield from _flow(_rows(right)) if len(right) < sum(map(len, rows)) else right
 
 
 def _rows(band: Sequence[_Line]) -> list[list[_Line]]:
@@ -312,11 +345,11 @@ def _rows(band: Sequence[_Line]) -> list[list[_Line]]:
 
 
 def _is_table(rows: Sequence[Sequence[_Line]]) -> bool:
-    """Whether cells stand side by side in most rows and are too short to be lines of text columns."""
-    several = [row for row in rows if len(row) > 1]
-    typical = median(width(line.text) for row in several for line in row)
-    wide = max(len(row) for row in several)
-    return len(several) >= 2 and len(several) >= 0.5 * len(rows) and typical < (30 if wide > 2 else 24)
+    """Whether rows of lines side by side are too short to be lines of text columns."""
+    if all(len(row) == 2 and _LABEL.fullmatch(row[0].text) for row in rows):
+        return False
+    typical = median(width(line.text) for row in rows for line in row)
+    return len(rows) >= 2 and typical < (30 if max(map(len, rows)) > 2 else 24)
 
 
 def _gutter(band: Sequence[_Line]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from corpus.ingest.blocks import Block, Kind, Reading, ends_sentence, make_block, unwrap, width
+from corpus.ingest.blocks import Block, Kind, Reading, ends_sentence, make_block, make_row, unwrap, width
 from corpus.ingest.html import read_html
 from corpus.language import clean
 
@@ -42,7 +42,9 @@ def read_markdown(text: str) -> Reading:
 
 def read_text(text: str) -> Reading:
     """Plain text: blank lines part paragraphs, lines cut at a margin are joined, headings are known by their form."""
-    lines = [line.expandtabs(4).rstrip() for line in text.lstrip("\ufeff").splitlines()]
+    lines = [
+        re.sub(r"^\t+", lambda m: "    " * len(m.group()), line).rstrip() for line in text.lstrip("\ufeff").splitlines()
+    ]
     groups: list[list[str]] = [[]]
     for number, line in enumerate(lines):
         underlined = number + 1 < len(lines) and _UNDERLINE.fullmatch(lines[number + 1].strip())
@@ -55,7 +57,8 @@ def read_text(text: str) -> Reading:
             if underlined:
                 groups[-1][-1] = line + "\x01"
     blocks: list[Block] = []
-    paragraphs = [(p, len(found) == 1) for group in groups for found in [unwrap(group)] for p in found]
+    tables = 0
+    paragraphs = [(p, len(found) == 1) for group in groups for found in [_paragraphs(group)] for p in found]
     for number, (paragraph, alone) in enumerate(paragraphs):
         after = paragraphs[number + 1][0] if number + 1 < len(paragraphs) else ""
         level = _heading_level(paragraph, after, first=number == 0, alone=alone)
@@ -65,13 +68,19 @@ def read_text(text: str) -> Reading:
         elif bullet := _BULLET.match(paragraph):
             block = make_block(Kind.ITEM, "- " + paragraph[bullet.end() :])
         elif "\t" in paragraph:
-            block = make_block(Kind.ROW, paragraph.replace("\t", " | "))
+            block = make_row(paragraph.split("\t"))
+            tables += not blocks or blocks[-1].kind is not Kind.ROW
         else:
             block = make_block(Kind.PARAGRAPH, paragraph)
         if block:
             blocks.append(block)
     title = blocks[0].text if blocks and blocks[0].kind is Kind.HEADING else None
-    return Reading(blocks, title=title)
+    return Reading(blocks, title=title, tables=tables)
+
+
+def _paragraphs(group: list[str]) -> list[str]:
+    """The paragraphs of lines without a blank one between; lines with tabs are rows of a table."""
+    return group if len(group) > 1 and all("\t" in line.strip() for line in group) else unwrap(group)
 
 
 def _heading_level(paragraph: str, after: str, *, first: bool, alone: bool) -> int:
