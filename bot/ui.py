@@ -228,7 +228,8 @@ def mount(app: fastapi.FastAPI, page: gr.Blocks, path: str = "/") -> fastapi.Fas
         page,
         path=path,
         theme=theme,
-        css=(_ASSETS / "page.css").read_text(encoding="utf-8"),
+        # As a whole sheet in the head: what is given as `css` is rewritten to reach into the blocks alone.
+        head=f"<style>{(_ASSETS / 'page.css').read_text(encoding='utf-8')}</style>",
         favicon_path=str(_ASSETS / "favicon.png") if path == "/" else None,
         footer_links=[],
         run_history=False,

@@ -397,28 +397,42 @@ addEventListener("offline", () => done(said("offline")));
 
 // --- what the server changes ---
 const watching = { childList: true, subtree: true, characterData: true };
-new MutationObserver(named).observe(element, { ...watching, attributes: true, attributeFilter: ["data-ready", "data-page"] });
-new MutationObserver((changes) => {
-  const turns = find("#turns");
-  const grown = changes.some((change) => change.target === turns && change.addedNodes.length);
-  if (!grown && turns.lastElementChild) return;
-  done();
-  count();
-  if (turns.lastElementChild) arrived(turns.lastElementChild);
-  else find("#log").scrollTo({ top: 0 });
-}).observe(find("#log"), watching);
-new MutationObserver(() => done()).observe(find("#notice"), { ...watching, attributes: true });
-new MutationObserver(() => {
-  outline();
-  spy();
-  if (wanted && find("#reader .pane").dataset.article === wanted.article) {
-    const { number, from } = wanted;
-    wanted = null;
-    mark(number, from);
-  }
-}).observe(find("#reader"), { attributes: true, subtree: true, attributeFilter: ["data-article", "data-first"] });
-new MutationObserver(() => {
-  if (pending && find(".toast-body")) done(said("offline"));
-}).observe(document.body, { childList: true, subtree: true });
+const begin = () => {
+  new MutationObserver(named).observe(element, { ...watching, attributes: true, attributeFilter: ["data-ready", "data-page"] });
+  new MutationObserver((changes) => {
+    const turns = find("#turns");
+    const grown = changes.some((change) => change.target === turns && change.addedNodes.length);
+    if (!grown && turns.lastElementChild) return;
+    done();
+    count();
+    if (turns.lastElementChild) arrived(turns.lastElementChild);
+    else find("#log").scrollTo({ top: 0 });
+  }).observe(find("#log"), watching);
+  new MutationObserver(() => done()).observe(find("#notice"), { ...watching, attributes: true });
+  new MutationObserver(() => {
+    outline();
+    spy();
+    if (wanted && find("#reader .pane").dataset.article === wanted.article) {
+      const { number, from } = wanted;
+      wanted = null;
+      mark(number, from);
+    }
+  }).observe(find("#reader"), { attributes: true, subtree: true, attributeFilter: ["data-article", "data-first"] });
+  new MutationObserver(() => {
+    if (pending && find(".toast-body")) done(said("offline"));
+  }).observe(document.body, { childList: true, subtree: true });
+  named();
+};
 
-named();
+// The parts come one after the other: begin when the last of them is there.
+const complete = () => ["#box textarea", "#turns", "#notice-line", "#reader .pane"].every((part) => find(part));
+const building = new MutationObserver(() => {
+  if (!complete()) return;
+  building.disconnect();
+  begin();
+});
+building.observe(document.body, { childList: true, subtree: true });
+if (complete()) {
+  building.disconnect();
+  begin();
+}

@@ -168,8 +168,7 @@ def _quotes(answer: Answer, speaks: Tongue, article: Article | None, page: Tongu
                 f'<p class="translation"><span class="tag">{words("translation", page)}</span> '
                 f'<span lang="en">{explained(translation, terms, seen=seen)}</span></p>'
             )
-            tagged = f'<p class="tag original-tag">{words("original", page)}</p>{original}'
-            original = english + tagged if speaks == "en" else original + english
+            original = english + original if speaks == "en" else original + english
         citation = by_sentence.get(sentence.id)
         items.append(
             f'<li class="cited"><div class="words">{original}</div>'
@@ -467,7 +466,7 @@ def _masthead(article: Article, page: Tongue) -> str:
         rest = ", ".join(escape(str(paper[key])) for key in ("journal", "year") if paper.get(key))
         lines.append(
             f'<p><span class="label">{words("from_paper", page)}</span> <span lang="en">{title}'
-            f'<span class="journal">{rest}</span></span></p>'
+            f' <span class="journal">{rest}</span></span></p>'
         )
     lines.append(f'<p class="verbatim">{words("verbatim", page, n=len(article.sentences))}</p>')
     return f'<div class="masthead">{"".join(lines)}</div>'
