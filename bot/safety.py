@@ -1,0 +1,397 @@
+"""Notice people in danger, requests for personal medical advice, small talk and injections, before anything else runs.
+
+The rules are data (`bot/rules/*.toml`, written to be read by a clinician); this module normalises a question and
+matches them. It needs no index, no encoder and no article.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import json
+import math
+import re
+import tomllib
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import opencc
+
+RULES = Path(__file__).parent / "rules"
+
+LONGEST_GRAM = 4
+
+# A longer text is judged by its first and last halves of this length, so that time stays bounded.
+LIMIT = 4_000
+
+
+class Concern(enum.Enum):
+    """What a question calls for, most urgent first."""
+
+    CRISIS = "crisis"
+    ADVICE = "advice"
+    INJECTION = "injection"
+    TOPIC = "topic"
+    SMALLTALK = "smalltalk"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A concern, its finer kind (such as `implicit` or `greeting`) and the rule that found it."""
+
+    concern: Concern
+    intent: str = ""
+    rule: str = ""
+    mentions_topic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """One text as the rules read it: `zh` without spaces, `en` as spaced words; a comma ends each clause."""
+
+    zh: str
+    en: str
+
+    @property
+    def joined(self) -> str:
+        """Both as one text."""
+        return self.zh + self.en
+
+
+_IGNORED = {"Cf", "Mn", "Me", "Cc", "Co", "Cs", "Cn"}
+_CLAUSE_ENDS = frozenset(",.!?;:。、…\n\r\t")
+_LEET = str.maketrans("013457@$!|", "oieastasil")
+_SQUEEZED = re.compile(r"([^\W\d])\1{2,}")
+_LEET_WORD = re.compile(r"(?<![\w@$])[a-z$@]{1,12}[0134578@$!|]{1,3}[a-z]{1,12}(?![\w@$])")
+_SPELT_OUT = re.compile(r"(?<![^ ])(?:[a-z0-9] ){2,}[a-z0-9](?![^ ])")
+_SPELT_OUT_LETTER = re.compile(r"(?<![^ ])[a-z] [a-z] ")
+_HAN = re.compile(r"[㐀-鿿]")
+_CLAUSE_GAP = re.compile(r" ?,[ ,]*")
+_LATIN = re.compile(r"[a-z]")
+_HAN_RUN = re.compile(r"([㐀-鿿]+)")
+_HAN_STROKES = re.compile(r"(?:[㐀-鿿],){2,}[㐀-鿿]")
+
+
+@functools.cache
+def _simplify() -> Callable[[str], str]:
+    """The traditional-to-simplified converter, loaded on first use."""
+    convert: Callable[[str], str] = opencc.OpenCC("t2s").convert
+    return convert
+
+
+def normalise(text: str) -> Views:
+    """Fold width, case, script, invisible characters, punctuation, look-alike digits and spelt-out words away."""
+    if len(text) > LIMIT:
+        text = text[: LIMIT // 2] + "\n" + text[-LIMIT // 2 :]
+    if text.isascii():
+        text = text.casefold()
+    else:
+        text = unicodedata.normalize("NFKC", text).casefold()
+        text = unicodedata.normalize("NFKC", "".join(_visible(text)))
+        if not text.isascii():
+            text = _simplify()(text).replace("著", "着")
+    text = _close_up(text).replace("'", "").replace("’", "").replace("‘", "").replace("`", "")
+    text = _LEET_WORD.sub(lambda match: match[0].translate(_LEET), text)
+    text = _SQUEEZED.sub(r"\1", text)
+    text = _CLAUSE_GAP.sub(",", "".join(_neutral(text))).strip(", ")
+    zh = en = ""
+    if _HAN.search(text):
+        zh = "," + text.replace(" ", "") + ","
+        if _HAN_STROKES.search(zh):
+            zh += _HAN_STROKES.sub(lambda match: match[0].replace(",", ""), zh)
+    if _LATIN.search(text) or (text and not zh):
+        words = " ".join(_HAN_RUN.sub(r" \1 ", text).replace(",", " , ").split())
+        if _SPELT_OUT_LETTER.search(words):
+            words = _SPELT_OUT.sub(lambda match: match[0].replace(" ", ""), words)
+        en = f" , {words} , "
+    return Views(zh, en)
+
+
+def _close_up(text: str) -> str:
+    """Words whose letters stand apart ("t h i s   w a y") closed up, where the gaps between words are wider."""
+    if "  " not in text:
+        return text
+    tokens = text.split()
+    if len(tokens) < 8 or sum(len(token) == 1 for token in tokens) < 0.8 * len(tokens):
+        return text
+    return " ".join(word.replace(" ", "") for word in text.split("  "))
+
+
+def _visible(text: str) -> Iterator[str]:
+    category = unicodedata.category
+    for character in unicodedata.normalize("NFKD", text):
+        if character.isascii() or category(character) not in _IGNORED:
+            yield character
+
+
+def _neutral(text: str) -> Iterator[str]:
+    """Letters, digits and `*` (a letter someone hid) as they are, ends of clauses as commas, all else as a space."""
+    for place, character in enumerate(text):
+        if character.isalnum() or character == "*":
+            yield character
+        elif character in _CLAUSE_ENDS:
+            # "st. john", "s.u.i" and "0.05": a full stop inside a word ends nothing.
+            inner = (
+                character == "." and place + 1 < len(text) and text[place + 1].isalnum() and text[place + 1].isascii()
+            )
+            yield " " if inner else ","
+        else:
+            yield " "
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Parts that must all occur in one view, and parts that must not."""
+
+    source: str
+    wanted: tuple[re.Pattern[str], ...]
+    unwanted: tuple[re.Pattern[str], ...]
+    # One of each of these signs (last characters in Chinese, first words in English) occurs wherever the rule matches.
+    signs: tuple[frozenset[str], ...]
+
+    def matches(self, view: str, signs: frozenset[str]) -> bool:
+        """Whether every wanted part occurs in the view and no unwanted one does."""
+        for needed in self.signs:
+            if needed.isdisjoint(signs):
+                return False
+        return all(part.search(view) for part in self.wanted) and not any(part.search(view) for part in self.unwanted)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """The rules of one kind in both languages, after phrases that only look alike have been masked."""
+
+    concern: Concern
+    intent: str
+    zh: tuple[Rule, ...]
+    en: tuple[Rule, ...]
+
+    def first(self, views: Views) -> Rule | None:
+        """The first rule that matches, zh before en."""
+        for rules, view, split in ((self.zh, views.zh, list[str]), (self.en, views.en, str.split)):
+            if view:
+                signs = frozenset(split(view))
+                for rule in rules:
+                    if rule.matches(view, signs):
+                        return rule
+        return None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SecondOpinion:
+    """A linear reading of a question's character runs, for distress that no rule foresaw; fitted by `rules/fit.py`."""
+
+    heard: RuleSet
+    threshold: float
+    bias: float
+    weights: Mapping[str, int]
+
+    @classmethod
+    def load(cls, path: Path, heard: RuleSet, threshold: float) -> SecondOpinion:
+        """Read the fitted weights (thousandths), to be heard only of questions that a rule of `heard` matches."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(heard, threshold, float(content["bias"]), content["weights"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path}: expected fitted weights, found: {error!r}; run `python bot/rules/fit.py`"
+            ) from error
+
+    def sees_crisis(self, views: Views) -> bool:
+        """Whether the score of a question it may judge is above the threshold."""
+        return self.heard.first(views) is not None and self.crisis_score(views.joined) > self.threshold
+
+    def crisis_score(self, text: str) -> float:
+        """How much a normalised text sounds like a crisis: log-odds."""
+        grams = {text[i : i + n] for n in range(1, LONGEST_GRAM + 1) for i in range(len(text) - n + 1)}
+        found = [weight for gram in grams if (weight := self.weights.get(gram)) is not None]
+        return self.bias + sum(found) / 1000 / max(1.0, math.sqrt(len(found)))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SafetyRules:
+    """All rules, compiled; `assess` judges one question."""
+
+    crisis: tuple[RuleSet, ...]
+    topic: RuleSet
+    others: tuple[RuleSet, ...]
+    second_opinion: SecondOpinion
+    lookalikes: tuple[re.Pattern[str], re.Pattern[str]]
+    topic_nouns: tuple[re.Pattern[str], re.Pattern[str]]
+
+    @classmethod
+    def load(cls, folder: Path = RULES) -> SafetyRules:
+        """Read and compile the rule files.
+
+        Raises `ValueError`, naming the file and the rule, where a rule cannot be read.
+        """
+        words = _read(folder / "words.toml")
+        crisis = _read(folder / "crisis.toml")
+        advice = _read(folder / "advice.toml")
+        conversation = _read(folder / "conversation.toml")
+
+        def rules(file: str, table: Mapping[str, Any], concern: Concern, intent: str) -> RuleSet:
+            compiled = {
+                language: tuple(
+                    _compile_rule(source, words[language], language, f"{file} [{intent}]")
+                    for source in table[intent].get(language, [])
+                )
+                for language in ("zh", "en")
+            }
+            return RuleSet(concern, intent, compiled["zh"], compiled["en"])
+
+        def masks(kind: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+            zh, en = (
+                re.compile("|".join(_part(source, words[language], language, []) for source in crisis[kind][language]))
+                for language in ("zh", "en")
+            )
+            return zh, en
+
+        try:
+            return cls(
+                crisis=tuple(rules("crisis.toml", crisis, Concern.CRISIS, kind) for kind in ("explicit", "implicit")),
+                topic=rules("crisis.toml", crisis, Concern.TOPIC, "topic"),
+                others=(
+                    rules("conversation.toml", conversation, Concern.INJECTION, "injection"),
+                    *(rules("advice.toml", advice, Concern.ADVICE, kind) for kind in advice),
+                    *(
+                        rules("conversation.toml", conversation, Concern.SMALLTALK, kind)
+                        for kind in conversation
+                        if kind != "injection"
+                    ),
+                ),
+                second_opinion=SecondOpinion.load(
+                    folder / "second_opinion.json",
+                    rules("crisis.toml", crisis, Concern.CRISIS, "second_opinion"),
+                    float(crisis["second_opinion"]["threshold"]),
+                ),
+                lookalikes=masks("lookalikes"),
+                topic_nouns=masks("topic_nouns"),
+            )
+        except KeyError as error:
+            raise ValueError(
+                f"rules in {folder}: expected the table {error}, found none; compare with the shipped bot/rules"
+            ) from error
+
+    def assess(self, text: str) -> Assessment:
+        """The most urgent concern in one question; a crisis outranks everything else."""
+        views = normalise(text)
+        if not views.zh and not views.en:
+            return Assessment(Concern.SMALLTALK, "nonsense")
+        real = _mask(views, self.lookalikes)
+        topic = self.topic.first(real)
+        personal = _mask(real, self.topic_nouns)
+        for rules in self.crisis:
+            if rule := rules.first(personal):
+                return Assessment(Concern.CRISIS, rules.intent, rule.source, topic is not None)
+        for rules in self.others:
+            if rule := rules.first(views):
+                return Assessment(rules.concern, rules.intent, rule.source, topic is not None)
+        if self.second_opinion.sees_crisis(personal):
+            return Assessment(Concern.CRISIS, "implicit", "second opinion", topic is not None)
+        if topic:
+            return Assessment(Concern.TOPIC, "topic", topic.source, True)
+        return Assessment(Concern.NONE)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"safety rules {path}: expected a TOML file, found: {error}; reinstall yuanwen") from error
+
+
+def _mask(views: Views, patterns: tuple[re.Pattern[str], re.Pattern[str]]) -> Views:
+    zh, en = patterns
+    return Views(zh.sub("□", views.zh), en.sub("□ ", views.en))
+
+
+_TOKEN = re.compile(
+    r"(?P<not>!?)(?:\{(?P<groups>[\w|]+)\}|\((?P<choices>[^()]*)\)|(?P<literal>[^\s{}()~^$!?*]+))(?P<times>[?*]?)"
+    r"|~(?P<gap>\d+)|(?P<edge>\^{1,2}|\${1,2})|(?P<space>\s+)"
+)
+
+
+def _compile_rule(source: str, words: Mapping[str, Sequence[str]], language: str, place: str) -> Rule:
+    wanted: list[re.Pattern[str]] = []
+    unwanted: list[re.Pattern[str]] = []
+    signs: list[frozenset[str]] = []
+    # The first part is always wanted, so that an English rule may begin with the word "not".
+    for part in f"& {source}".split("& ")[1:]:
+        forbidden = bool(wanted) and part.startswith("not ")
+        into = unwanted if forbidden else wanted
+        try:
+            into.append(
+                re.compile(
+                    _part(part.removeprefix("not ") if forbidden else part, words, language, [] if forbidden else signs)
+                )
+            )
+        except (KeyError, ValueError, re.error) as error:
+            raise ValueError(
+                f"{place}: expected a rule as explained in words.toml, found {source!r}: {error}"
+            ) from error
+    return Rule(source, tuple(wanted), tuple(unwanted), tuple(signs))
+
+
+def _part(source: str, words: Mapping[str, Sequence[str]], language: str, signs: list[frozenset[str]]) -> str:
+    """Translate one part of a rule into a regular expression whose gaps are bounded, so that matching stays linear.
+
+    Collects into `signs` what its obligatory words begin (English) or end (Chinese) with.
+    """
+    spaced = language == "en"
+    out = ["(?<= )"] if spaced else []
+    place = 0
+    while place < len(source):
+        token = _TOKEN.match(source, place)
+        if token is None:
+            raise ValueError(f"cannot read {source[place:]!r}")
+        place = token.end()
+        if token["space"]:
+            continue
+        if gap := token["gap"]:
+            out.append(f"(?:[^ ,]+ ){{0,{gap}}}" if spaced else f"[^,]{{0,{gap}}}")
+        elif edge := token["edge"]:
+            comma = " , " if spaced else ","
+            edges = {
+                "^": f"(?<={comma})",
+                "$": f"(?={comma.lstrip()})",
+                "^^": rf"(?<=\A{comma})",
+                "$$": rf"(?={comma.lstrip()}\Z)",
+            }
+            out.append(edges[edge])
+        else:
+            if groups := token["groups"]:
+                phrases = [phrase for group in groups.split("|") for phrase in words[group]]
+            elif token["choices"] is not None:
+                phrases = token["choices"].split("|")
+            else:
+                phrases = [token["literal"]]
+            body = "|".join(_phrase(phrase, spaced) for phrase in sorted(set(phrases), key=len, reverse=True))
+            if not token["not"] and not token["times"] and "$" not in phrases:
+                sign = frozenset(_sign(phrase, spaced) for phrase in phrases)
+                if not any(word.endswith("%") for word in sign):
+                    signs.append(sign)
+            times = {"": "", "?": "?", "*": "{0,3}"}[token["times"]]
+            out.append(f"(?!{body})" if token["not"] else f"(?:{body}){times}")
+    return "".join(out)
+
+
+def _sign(phrase: str, spaced: bool) -> str:
+    return phrase.split()[0] if spaced else phrase.strip()[-1]
+
+
+def _phrase(phrase: str, spaced: bool) -> str:
+    """One phrase; a trailing `%` stands for any ending of an English word."""
+    phrase = phrase.strip()
+    if phrase == "$":
+        return "(?=, )" if spaced else "(?=,)"
+    if any(character in phrase for character in "~{}^$"):
+        raise ValueError(f"a choice may hold words only, found {phrase!r}")
+    escaped = re.escape(phrase.replace(" ", "\0")).replace("\0", " ")
+    if not spaced:
+        return escaped.replace(" ", "")
+    return escaped.replace("%", "[^ ,]*") + " "
