@@ -7,8 +7,9 @@ import logging
 import re
 import unicodedata
 import zlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -40,10 +41,11 @@ _CAPTION = re.compile(
 _NO_TITLE = re.compile(
     r"untitled|microsoft word|.*\.(?:docx?|indd|tex|dvi|wps|qxd)|\(?anonymous\)?|无标题|文档\d*|\d+", re.IGNORECASE
 )
+_CONTENTS = re.compile(r"(?:[.·…‥] ?){6,}\s*[\divxlc]*$")
 _GLYPH = re.compile(r"\(cid:\d+\)")
 _BULLET = re.compile(r"^[•·▪◦●○■□◆\ue000-\uf8ff]\s*(?=\S)")
 _LABEL = re.compile(r"[•·▪◦●○■□◆\ue000-\uf8ff–-]|[(（]?[\da-z一二三四五六七八九十]{1,3}[)）.、]?")
-_MOST_CHARACTERS = 30_000
+_MOST_CHARACTERS, _MOST_LINES = 30_000, 2_000
 """On one page; more is not a page that people read, and laying it out would take minutes."""
 
 
@@ -77,6 +79,7 @@ def read_pdf(file: Path, data: bytes, limits: Limits) -> Reading:
     _check_expansion(file, data, limits)
     try:
         document = PDFDocument(PDFParser(io.BytesIO(data)))
+        _check_locked_streams(file, document, limits)
         pages = list(_pages(file, document, limits))
         title = _metadata_title(document)
     except (PDFPasswordIncorrect, PDFTextExtractionNotAllowed):
@@ -97,25 +100,78 @@ def read_pdf(file: Path, data: bytes, limits: Limits) -> Reading:
 
 
 def _check_expansion(file: Path, data: bytes, limits: Limits) -> None:
-    """Unpack every stream within the limits before anything unpacks it without them."""
-    total, view = 0, memoryview(data)
+    """Unpack every stream within the limits before pdfminer unpacks it without any."""
+    budget = _Budget(file, limits)
+    view = memoryview(data)
     for match in _STREAM.finditer(data):
         header = data[max(0, match.start() - 600) : match.start()].rpartition(b"obj")[2]
-        if header.count(b"/FlateDecode") > 1 or header.count(b"/LZWDecode") > 1:
-            raise FileRefusedError(file, "expected streams packed once, found one packed twice; export it again")
-        if b"/Image" in header:
-            continue
         end = data.find(b"endstream", match.end())
-        try:
-            packed = view[match.end() : end if end >= 0 else len(data)]
-            unpacked = len(zlib.decompressobj().decompress(packed, limits.part_bytes + 1))
-        except zlib.error:
-            continue
-        total += unpacked
-        if unpacked > limits.part_bytes or total > limits.expanded_bytes:
-            bound = limits.part_bytes if unpacked > limits.part_bytes else limits.expanded_bytes
+        budget.spend(view[match.end() : end if end >= 0 else len(data)], header)
+
+
+def _check_locked_streams(file: Path, document: Any, limits: Limits) -> None:
+    """The same for a file that is encrypted yet opens without a password: its streams show only once deciphered."""
+    from pdfminer.pdftypes import PDFStream
+
+    budget = _Budget(file, limits)
+    for xref in document.xrefs if document.encryption is not None else ():
+        for number in xref.get_objids():
+            stream = document.getobj(number)
+            if isinstance(stream, PDFStream) and stream.decipher and stream.rawdata:
+                raw = stream.decipher(stream.objid, stream.genno, stream.rawdata, stream.attrs)
+                budget.spend(memoryview(raw), repr(stream.attrs).encode())
+
+
+class _Budget:
+    """How much the streams seen so far unpack to."""
+
+    def __init__(self, file: Path, limits: Limits) -> None:
+        self._file, self._limits, self._total = file, limits, 0
+
+    def spend(self, packed: memoryview, header: bytes) -> None:
+        """Pictures are not unpacked for the text, so they count one by one, not together."""
+        picture = b"Image" in header
+        bound = self._limits.expanded_bytes if picture else self._limits.part_bytes
+        size = _unpacked_size(packed, header, bound)
+        self._total += 0 if picture else size
+        if size > bound or self._total > self._limits.expanded_bytes:
+            bound = bound if size > bound else self._limits.expanded_bytes
             problem = f"expected at most {bound} bytes when unpacked, found more; print it to a new PDF or split it"
-            raise FileRefusedError(file, problem)
+            raise FileRefusedError(self._file, problem)
+
+
+def _unpacked_size(packed: memoryview, header: bytes, bound: int) -> int:
+    """Bytes that a stream unpacks to, counted no further than just over the bound."""
+    from pdfminer.ascii85 import ascii85decode
+
+    data: bytes | memoryview = packed
+    if bytes(packed[-8:]).rstrip().endswith(b"~>"):
+        try:
+            data = ascii85decode(bytes(packed))
+        except ValueError:
+            return 0
+    # Without unpacking: LZW makes at most some 1,400 bytes of one, run lengths 64.
+    for name, most in ((b"LZW", 1_400), (b"RunLength", 64)):
+        if name in header and len(packed) * most > bound * 20:
+            return bound + 1
+    size = 0
+    for _ in range(max(1, header.count(b"FlateDecode") + header.count(b"/Fl "))):
+        unpacker, pieces, size = zlib.decompressobj(), [], 0
+        try:
+            rest: bytes | memoryview = data
+            while rest and not unpacker.eof:
+                piece = unpacker.decompress(rest, 1_000_000)
+                size += len(piece)
+                pieces.append(piece if header.count(b"FlateDecode") > 1 else b"")
+                rest = unpacker.unconsumed_tail
+                if size > bound or not piece:
+                    break
+        except zlib.error:
+            break
+        if size > bound:
+            break
+        data = b"".join(pieces)
+    return size
 
 
 def _metadata_title(document: Any) -> str | None:
@@ -168,7 +224,9 @@ def _pages(file: Path, document: Any, limits: Limits) -> Iterator[_Page]:
         images = sum(isinstance(item, LTImage) for item in flat(result))
         characters = [item for item in flat(result) if isinstance(item, LTChar)]
         if len(characters) > _MOST_CHARACTERS:
-            problem = f"expected at most {_MOST_CHARACTERS} characters a page, found {len(characters)} on {number + 1}"
+            problem = (
+                f"expected at most {_MOST_CHARACTERS} characters a page, found {len(characters)} on page {number + 1}"
+            )
             raise FileRefusedError(file, problem + "; print it to a new PDF")
         result._objs = characters
         result.analyze(layout)
@@ -179,6 +237,9 @@ def _pages(file: Path, document: Any, limits: Limits) -> Iterator[_Page]:
                 if isinstance(line, LTTextLine):
                     glyphs += len(_GLYPH.findall(line.get_text()))
                     lines += [made for part in _parts(line) if (made := _make_line(number, part))]
+        if len(lines) > _MOST_LINES:
+            problem = f"expected at most {_MOST_LINES} lines a page, found {len(lines)} on page {number + 1}"
+            raise FileRefusedError(file, problem + "; print it to a new PDF")
         yield _Page(result.height, result.width, tuple(lines), images, glyphs)
 
 
@@ -230,12 +291,12 @@ def _reading(file: Path, pages: Sequence[_Page], title: str | None) -> Reading:
     if letters < 20 * len(pages) and (images or not letters):
         problem = f"expected text, found {len(pages)} scanned pages with {letters} letters; run OCR on it first"
         raise FileRefusedError(file, problem + " (ocrmypdf --language chi_sim+eng IN OUT)")
-    lines, margins = _without_margins(pages)
+    lines, dropped = _without_margins(pages)
+    dropped["images"] = images
     sizes = Counter[float]()
     for line in lines:
         sizes[round(line.size * 2) / 2] += len(line.text)
     body = sizes.most_common(1)[0][0] if sizes else 0.0
-    dropped = Counter({"page headers, footers and numbers": margins, "images": images})
     blocks: list[Block] = []
     tables = 0
     rows_before = False
@@ -244,11 +305,13 @@ def _reading(file: Path, pages: Sequence[_Page], title: str | None) -> Reading:
 
     def end() -> None:
         if paragraph:
-            blocks.extend(_block(paragraph, levels, body))
+            blocks.extend(_block(paragraph, levels))
             paragraph.clear()
 
-    leading = _leading(lines)
-    for piece in _in_order(lines, {number: page.width for number, page in enumerate(pages)}):
+    pieces = list(_in_order(lines, {number: page.width for number, page in enumerate(pages)}))
+    text_lines = [piece for piece in pieces if isinstance(piece, _Line)]
+    leading, edges = _leading(text_lines), _edges(text_lines)
+    for piece in pieces:
         if isinstance(piece, _Row):
             end()
             if row := make_row(piece.cells):
@@ -257,7 +320,7 @@ def _reading(file: Path, pages: Sequence[_Page], title: str | None) -> Reading:
                 rows_before = True
             continue
         rows_before = False
-        if paragraph and not _continues(paragraph, piece, lines, leading, levels):
+        if paragraph and not _continues(paragraph, piece, edges, leading, levels):
             end()
         paragraph.append(piece)
     end()
@@ -265,8 +328,8 @@ def _reading(file: Path, pages: Sequence[_Page], title: str | None) -> Reading:
     return Reading(blocks, title=title or heading, tables=tables, dropped=dropped)
 
 
-def _without_margins(pages: Sequence[_Page]) -> tuple[list[_Line], int]:
-    """The lines but those at the pages' edges that repeat from page to page or number them."""
+def _without_margins(pages: Sequence[_Page]) -> tuple[list[_Line], Counter[str]]:
+    """The lines but those at the pages' edges that repeat from page to page or number them, and lines of contents."""
 
     def key(line: _Line) -> str:
         return re.sub(r"\d+", "#", line.text)
@@ -276,12 +339,14 @@ def _without_margins(pages: Sequence[_Page]) -> tuple[list[_Line], int]:
 
     repeated = Counter(k for page in pages for k in {key(line) for line in page.lines if at_edge(line, page)})
     kept: list[_Line] = []
-    dropped = 0
+    dropped: Counter[str] = Counter()
     for page in pages:
         for line in page.lines:
-            often = repeated[key(line)] >= max(2, 0.3 * len(pages)) and len(line.text) < 120
+            often = repeated[key(line)] >= (2 if len(pages) < 8 else 3) and len(line.text) < 120
             if at_edge(line, page) and (often or _PAGE_NUMBER.fullmatch(line.text)):
-                dropped += 1
+                dropped["page headers, footers and numbers"] += 1
+            elif _CONTENTS.search(line.text):
+                dropped["tables of contents"] += 1
             else:
                 kept.append(line)
     return kept, dropped
@@ -383,38 +448,65 @@ def _level(line: _Line, levels: dict[float, int]) -> int:
     return levels.get(round(line.size * 2) / 2, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """Where the column that a line stands in begins and ends."""
+
+    left: float
+    right: float
+
+
+def _edges(lines: Iterable[_Line]) -> dict[_Line, _Edges]:
+    """The edges that the lines above and below share, so that one line across two columns moves none of them."""
+    pages: defaultdict[int, list[_Line]] = defaultdict(list)
+    for line in lines:
+        pages[line.page].append(line)
+    found: dict[_Line, _Edges] = {}
+    for own in pages.values():
+        for line in own:
+            near = [x for x in own if x.left < line.right and x.right > line.left]
+            left = _shared(sorted(x.left for x in near), line.size)
+            right = -_shared(sorted(-x.right for x in near), line.size)
+            found[line] = _Edges(min(left, line.left), max(right, line.right))
+    return found
+
+
+def _shared(values: Sequence[float], size: float) -> float:
+    """The first of sorted values that enough of the others keep within an em of."""
+    enough = max(2, 0.15 * len(values))
+    for index, value in enumerate(values):
+        if bisect_right(values, value + size) - index >= enough:
+            return value
+    return values[0]
+
+
 def _continues(
-    paragraph: Sequence[_Line], line: _Line, lines: Sequence[_Line], leading: float, levels: dict[float, int]
+    paragraph: Sequence[_Line], line: _Line, edges: dict[_Line, _Edges], leading: float, levels: dict[float, int]
 ) -> bool:
     """Whether a line goes on with the paragraph above it."""
     last = paragraph[-1]
-    if _level(last, levels) != _level(line, levels) or (last.bold != line.bold and len(paragraph) == 1):
+    level = _level(line, levels)
+    if _level(last, levels) != level or (last.bold != line.bold and len(paragraph) == 1):
         return False
     if opens_item(line.text) or _BULLET.match(line.text) or _CAPTION.match(line.text):
         return False
-    neighbours = [x for x in lines if x.page == last.page and x.left < last.right and x.right > last.left]
-    margin = max(x.right for x in neighbours)
-    full = last.right > margin - 2.5 * last.size
-    if last.page == line.page and last.top > line.top:
-        step = (last.bottom - line.bottom) / max(last.size, 1)
-        if step > max(1.35 * leading, leading + 0.4):
-            return False
-        if _level(line, levels):
-            return True
-        start = min(x.left for x in paragraph)
-        indented = line.left > start + 1.2 * line.size and len(paragraph) > 1
-        first_indented = len(paragraph) == 1 and abs(line.left - last.left) < 0.5 * line.size
-        if ends_sentence(last.text):
-            return full and not indented and not (first_indented and _is_indented(last, neighbours))
-        return full and not (indented and line.left > last.left + 0.9 * line.size)
-    return full and not ends_sentence(last.text) and not _level(line, levels)
+    word = re.split(r"(?<=[\s\u2e80-\uffef])", line.text, maxsplit=1)[0]
+    word_width = (line.right - line.left) * width(word) / max(1, width(line.text))
+    # A line is full if the next one's first word would not have fitted on it.
+    full = last.right + max(word_width, 2 * last.size) > edges[last].right - 0.5 * last.size
+    if last.page != line.page or last.top <= line.top:
+        return full and not level and not ends_sentence(last.text)
+    step = (last.bottom - line.bottom) / max(last.size, 1)
+    if step > max(1.35 * leading, leading + 0.4):
+        return False
+    indented = line.left > max(last.left, edges[line].left) + 0.9 * line.size
+    if len(paragraph) == 1 and (_BULLET.match(last.text) or opens_item(last.text)):
+        indented = line.left > last.left + 4 * line.size
+    below_indented = last.left > edges[last].left + 0.9 * last.size and abs(last.left - line.left) < 0.5 * line.size
+    return bool(level) or (full and not indented and not (below_indented and ends_sentence(last.text)))
 
 
-def _is_indented(line: _Line, neighbours: Sequence[_Line]) -> bool:
-    return line.left > min(x.left for x in neighbours) + 1.2 * line.size
-
-
-def _block(paragraph: Sequence[_Line], levels: dict[float, int], body: float) -> list[Block]:
+def _block(paragraph: Sequence[_Line], levels: dict[float, int]) -> list[Block]:
     text = paragraph[0].text
     for line in paragraph[1:]:
         text = join_lines(text, line.text)

@@ -64,8 +64,8 @@ EN = Sample(
     title="How sleep shapes mood",
     heading="What the study did",
     paragraphs=(
-        "People who sleep too little for a long time feel anxious and low more often, which several surveys have found, and "
-        "the shorter the night is, the more clearly the effect shows in what they write down the next morning.",
+        "People who sleep too little for a long time feel anxious or low more often, which several surveys have found, "
+        "and the shorter the night is, the more clearly the effect shows in what they write down the next morning.",
         "The researchers asked 120 volunteers to note their hours of sleep for four weeks. One more hour a night went "
         "with a mood score that was 12.5% higher.",
     ),
