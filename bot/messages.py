@@ -240,14 +240,7 @@ PAGE: dict[str, dict[str, str]] = {
 }
 
 WIDGET: dict[str, dict[str, str]] = {
-    "launch": {"zh": "问问这篇文章", "en": "Ask the article"},
-    "close": {"zh": "关闭", "en": "Close"},
-    "loading": {"zh": "正在打开……", "en": "Opening…"},
-    "blocked": {
-        "zh": "这里没能打开问答：网络不通，或者本站还不在允许嵌入的名单里。",
-        "en": "The panel did not open here: no connection, or this site is not yet on the list of those that may show it.",
-    },
-    "new_tab": {"zh": "在新窗口打开", "en": "Open in a new tab"},
+    "getting_ready": {"zh": "正在准备文章，请稍候……", "en": "The article is being made ready…"},
     "greeting": {
         "zh": "用中文或英文提问。回答是文章里的原句，一字不改；文章没有说的，会直接告诉您没有。",
         "en": "Ask in English or Chinese. Answers are sentences of the article, word for word, with their translation; "
@@ -274,5 +267,4 @@ WIDGET: dict[str, dict[str, str]] = {
     "clear_conversation": {"zh": "清空对话", "en": "Clear conversation"},
     "source": {"zh": "原文", "en": "The article"},
     "english_beside": {"zh": "显示英文译文", "en": "Show the English translation"},
-    "chinese_beside": {"zh": "显示中文原文", "en": "Show the Chinese original"},
 }
