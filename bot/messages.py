@@ -240,6 +240,7 @@ PAGE: dict[str, dict[str, str]] = {
 }
 
 WIDGET: dict[str, dict[str, str]] = {
+    "original": {"zh": "中文原文", "en": "Chinese original"},
     "getting_ready": {"zh": "正在准备文章，请稍候……", "en": "The article is being made ready…"},
     "greeting": {
         "zh": "用中文或英文提问。回答是文章里的原句，一字不改；文章没有说的，会直接告诉您没有。",
