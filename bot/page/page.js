@@ -174,7 +174,8 @@ const mark = (number, from) => {
   }
   sentence.tabIndex = -1;
   const target = english?.offsetParent && find(".pane").dataset.first === "en" ? english : sentence;
-  target.scrollIntoView({ block: "center", behavior: smooth() });
+  const far = Math.abs(target.getBoundingClientRect().top) > 3 * innerHeight;
+  target.scrollIntoView({ block: "center", behavior: far || narrow.matches ? "auto" : smooth() });
   sentence.focus({ preventScroll: true });
 };
 
