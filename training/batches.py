@@ -27,7 +27,9 @@ class Recipe:
     """The settings of a run."""
 
     width: int = 256
-    widths: tuple[int, ...] = (256, 128)
+    short_width: int = 128
+    short_share: float = 0.3
+    """Of the steps, how many train the leading numbers alone, so that a vector can be cut to them."""
     batch: int = 2048
     rate: float = 0.05
     temperature: float = 0.05
@@ -41,15 +43,17 @@ class Recipe:
     least_kept: float = 0.3
     most_kept: float = 0.8
     """Between these shares of a sentence's tokens make the query to its passage."""
+    second_phase: float = 0.5
+    """From this share of the steps on, topics and late interaction come in."""
     late_share: float = 0.0
-    """Of the steps, how many add the late-interaction loss."""
-    late_passages: int = 96
+    """Of the second phase's steps, how many add the late-interaction loss."""
+    late_passages: int = 48
     late_temperature: float = 0.05
     late_weight: float = 1.0
     topics: int = 0
-    """Into how many topics each large source is sorted, half-way, by the table itself; 0 leaves it unsorted."""
-    topics_at: float = 0.5
+    """Into how many topics each large source is sorted, by the table itself; 0 leaves it unsorted."""
     topic_share: float = 0.5
+    """Of the second phase's batches from a sorted source, how many are drawn topic by topic."""
     topic_rows: int = 256
     """How many rows a topical batch takes from one topic."""
 
@@ -61,8 +65,10 @@ class Batch:
     queries: Bags
     passages: Bags
     gold: Rows
+    width: int
+    """How many leading numbers of the vectors this step contrasts."""
     late: bool
-    """Whether this step adds the late-interaction loss."""
+    """Whether this step, in the second phase, adds the late-interaction loss."""
 
 
 class Sampler:
@@ -94,27 +100,29 @@ class Sampler:
 
     def draw(self, step: int) -> Batch:
         """Return the batch of the given step."""
+        recipe = self._recipe
         random = np.random.default_rng((self._seed, step))
         index = int(random.choice(len(self._corpora), p=self._weights))
         corpus, source = self._corpora[index], self._sources[index]
-        size = min(self._recipe.batch, len(corpus))
-        late = bool(random.random() < self._recipe.late_share)
-        if index in self._topics and random.random() < self._recipe.topic_share:
-            rows = _topical(self._topics[index], size, self._recipe.topic_rows, random)
+        size = min(recipe.batch, len(corpus))
+        width = recipe.short_width if random.random() < recipe.short_share else recipe.width
+        late = bool(random.random() < recipe.late_share)
+        if index in self._topics and random.random() < recipe.topic_share:
+            rows = _topical(self._topics[index], size, recipe.topic_rows, random)
             size = len(rows)
         else:
             rows = random.choice(len(corpus), size, replace=False)
-        if source.passages and random.random() < self._recipe.passage_share:
-            return self._passages(corpus, rows, late, random)
+        if source.passages and random.random() < recipe.passage_share:
+            return self._passages(corpus, rows, width, late, random)
         left, right = (self._drop(side.take(rows), random) for side in (corpus.left, corpus.right))
-        return Batch(left, right, np.arange(size), late)
+        return Batch(left, right, np.arange(size), width, late)
 
     def _drop(self, bags: Bags, random: np.random.Generator) -> Bags:
         if not self._recipe.dropout:
             return bags
         return bags.keep(random.random(len(bags.ids)) >= self._recipe.dropout)
 
-    def _passages(self, corpus: Corpus, rows: Rows, late: bool, random: np.random.Generator) -> Batch:
+    def _passages(self, corpus: Corpus, rows: Rows, width: int, late: bool, random: np.random.Generator) -> Batch:
         sizes = _partition(len(rows), self._recipe.most_sentences, random)
         passage_chinese, query_chinese = random.random() < 0.6, random.random() < 0.5
         passages = (corpus.left if passage_chinese else corpus.right).take(rows).merge(sizes)
@@ -122,7 +130,7 @@ class Sampler:
         kept = np.repeat(random.uniform(self._recipe.least_kept, self._recipe.most_kept, len(rows)), queries.lengths)
         queries = queries.keep(random.random(len(queries.ids)) < kept)
         queries = self._ask(queries, query_chinese, random)
-        return Batch(queries, self._drop(passages, random), np.repeat(np.arange(len(sizes)), sizes), late)
+        return Batch(queries, self._drop(passages, random), np.repeat(np.arange(len(sizes)), sizes), width, late)
 
     def _ask(self, queries: Bags, chinese: bool, random: np.random.Generator) -> Bags:
         words = self._question_words[chinese]

@@ -42,17 +42,12 @@ class _Contrast(torch.autograd.Function):
         return (gradient @ low_passage).float() * scale, (gradient.T @ low_query).float() * scale, None, None
 
 
-def matryoshka_contrast(
-    query: Tensor, passage: Tensor, gold: Tensor, temperature: float, widths: tuple[int, ...]
-) -> Tensor:
-    """Return the mean contrastive loss of the vectors cut to each width."""
-    losses = [
-        _Contrast.apply(  # type: ignore[no-untyped-call]
-            normalize(query[:, :width], dim=1), normalize(passage[:, :width], dim=1), gold, temperature
-        )
-        for width in widths
-    ]
-    return torch.stack(losses).mean()
+def contrast(query: Tensor, passage: Tensor, gold: Tensor, temperature: float) -> Tensor:
+    """Return the loss of mean vectors `(n, d)` and `(m, d)` of any length, given the gold passage of each query."""
+    loss: Tensor = _Contrast.apply(  # type: ignore[no-untyped-call]
+        normalize(query, dim=1), normalize(passage, dim=1), gold, temperature
+    )
+    return loss
 
 
 def late_interaction_contrast(
@@ -66,14 +61,13 @@ def late_interaction_contrast(
     unit = rows / norms.clamp_min(1e-6)[:, None]
     asked, asked_at = torch.unique(queries.ids, return_inverse=True)
     told, told_at = torch.unique(passages.ids, return_inverse=True)
-    cosines = unit[asked] @ unit[told].T
+    low = unit.to(torch.bfloat16)
+    cosines = (low[told] @ low[asked].T).float()
     with torch.no_grad():
-        padded = torch.cat([cosines, torch.full((len(asked), 1), -2.0)], dim=1)
-        columns = passages.padded(told_at, len(told))
-        best = padded[:, columns.reshape(-1)].view(len(asked), *columns.shape).argmax(2)
-        winners = columns[torch.arange(len(columns)), best]
-    best_cosines = cosines.gather(1, winners)
+        # Passage by passage rather than padded to the longest: a tenth of the memory traffic.
+        winners = torch.stack([tokens[cosines[tokens].argmax(0)] for tokens in passages.split(told_at)])
+    best = cosines.gather(0, winners)
     owner = queries.owners()
     weights = torch.zeros(len(queries), len(asked)).index_put((owner, asked_at), norms[queries.ids], accumulate=True)
-    scores = (weights / weights.sum(1, keepdim=True)) @ best_cosines / temperature
+    scores = (weights / weights.sum(1, keepdim=True)) @ best.T / temperature
     return cross_entropy(scores, gold)

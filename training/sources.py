@@ -25,7 +25,7 @@ KNOWN = {
     for source in (
         Source("jiyu_example_sentences", share=2.0, passages=True),
         Source("jiyu_more", share=1.5, passages=True),
-        Source("tatoeba_manythings", share=4.0, vocabulary_weight=2.0),
+        Source("tatoeba_manythings", share=3.0, vocabulary_weight=2.0),
         Source("subtitle_delldu", share=1.5, vocabulary_weight=2.0),
         Source("captions_3am", share=0.7),
         Source("chinaxiv_abstract_sentences", share=3.0, vocabulary_weight=3.0, passages=True),

@@ -64,12 +64,9 @@ class TokenBags:
         starts = self.starts[: count + 1]
         return TokenBags(self.ids[: int(starts[-1])], starts)
 
-    def padded(self, values: Tensor, filler: int) -> Tensor:
-        """Lay one value a token out as a matrix, a bag a line, short lines filled up."""
-        lengths = self.starts.diff()
-        matrix = torch.full((len(self), int(lengths.max())), filler)
-        matrix[self.owners(), torch.arange(len(values)) - self.starts[:-1].repeat_interleave(lengths)] = values
-        return matrix
+    def split(self, values: Tensor) -> tuple[Tensor, ...]:
+        """Cut one value a token into one tensor a bag."""
+        return torch.split(values, self.starts.diff().tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from tokenizers.pre_tokenizers import Split
 from training.charsmap import character_rules, compile_charsmap, is_han
 
 UNKNOWN = "[UNK]"
-WORDS = r"[\u3400-\u9fff]{1,64}|\p{Han}|[\p{L}\p{M}]+(?:'\p{L}+)*|\p{N}+|[?!%+#°$&=<>]"
-"""What is kept of a text: Chinese runs, words with their apostrophes, numbers, the few signs that carry meaning."""
+WORDS = r"[\u3400-\u9fff]{1,64}|\p{Han}|[\p{L}\p{M}]+'(?:t|re|ve|ll|m|d)\b|'s\b|[\p{L}\p{M}]+|\p{N}+|[?!%+#°$&=<>]"
+"""What is kept of a text: Chinese runs, words (don't in one, Tom's in two), numbers, a few signs."""
 LONGEST_WORD = 128
 
 

@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from training.batches import Batch, Recipe, Sampler
-from training.contrast import late_interaction_contrast, matryoshka_contrast
+from training.contrast import contrast, late_interaction_contrast
 from training.pairs import Corpus
 from training.sources import Source
 from training.table import Table, View
@@ -37,13 +37,14 @@ def train(
     run = {"recipe": asdict(recipe), "steps": steps, "seed": seed, "sizes": [len(c) for c in corpora]}
     state = _restore(work / CHECKPOINT, run) if resume else None
     start, topics = 0, None
+    second_phase = int(recipe.second_phase * steps)
     if state:
         table, start, topics = state["table"], state["step"], state["topics"]
     if topics:
         sampler.sort_by_topic(topics)
     with tqdm(total=steps, initial=start, unit="step", desc="train") as bar:
         for step in range(start, steps):
-            if recipe.topics and step == int(recipe.topics_at * steps):
+            if recipe.topics and step == second_phase:
                 topics = {
                     place: cluster(corpus, table, recipe.topics, seed)
                     for place, (corpus, source) in enumerate(zip(corpora, sources, strict=True))
@@ -51,7 +52,7 @@ def train(
                 }
                 sampler.sort_by_topic(topics)
             rate = recipe.rate * min(1.0, (step + 1) / WARM_UP) * (1 - step / steps)
-            loss = _step(table, sampler.draw(step), recipe, rate)
+            loss = _step(table, sampler.draw(step), recipe, rate, step >= second_phase)
             bar.update()
             if step % 50 == 0:
                 bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
@@ -62,11 +63,12 @@ def train(
     return table
 
 
-def _step(table: Table, batch: Batch, recipe: Recipe, rate: float) -> float:
+def _step(table: Table, batch: Batch, recipe: Recipe, rate: float, second_phase: bool) -> float:
     view = View.of(table, batch.queries, batch.passages)
     gold = torch.from_numpy(batch.gold)
-    loss = matryoshka_contrast(view.mean(0), view.mean(1), gold, recipe.temperature, recipe.widths)
-    if batch.late:
+    query, passage = (view.mean(bag)[:, : batch.width] for bag in (0, 1))
+    loss = contrast(query, passage, gold, recipe.temperature)
+    if batch.late and second_phase:
         passages = min(recipe.late_passages, len(batch.passages))
         queries = int((gold < passages).sum())
         late = late_interaction_contrast(

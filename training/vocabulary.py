@@ -15,7 +15,7 @@ from training.charsmap import FIRST_HAN, LAST_HAN, is_han
 from training.tokenizer import build_tokenizer
 
 HAN_RUN = re.compile(f"[{chr(FIRST_HAN)}-{chr(LAST_HAN)}]+")
-ENGLISH_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*|[0-9]+|[α-ω]")
+ENGLISH_WORD = re.compile(r"[a-z]+'(?:t|re|ve|ll|m|d)\b|'s\b|[a-z]+|[0-9]+|[α-ω]")
 SINGLE_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789αβγδεζηθικλμνξοπρστυφχψω'?!%+#°$&=<>"
 LONGEST_TERM = 6
 BATCH = 20_000

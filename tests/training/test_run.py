@@ -19,12 +19,12 @@ WORDS = 60
 ROWS = 500
 RECIPE = Recipe(
     width=32,
-    widths=(32, 16),
+    short_width=16,
     batch=64,
     late_share=0.5,
     late_passages=16,
     topics=4,
-    topics_at=0.5,
+    second_phase=0.5,
     topic_rows=16,
 )
 
