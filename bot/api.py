@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import os
@@ -22,15 +21,18 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot import edge, widget
-from bot.answer import Answer
+from bot.answer import Answer, ArticleCard, Disclaimer, Reason, Status
+from bot.chatbot import QuestionError
 from bot.edge import language_of, problem
 from bot.feedback import Feedback, FeedbackReason, FeedbackStore, Verdict
-from bot.messages import Tongue, tongue
+from bot.messages import REASONS, Tongue, say, tongue
 from bot.safety import Concern, SafetyRules
 from bot.settings import MAX_BODY_BYTES, MAX_QUESTION_CHARACTERS, Settings
 from corpus.article import Article
@@ -59,63 +61,108 @@ class NotReadyError(Exception):
         self.error, self.seconds = error, seconds
 
 
-class Service:
-    """A chatbot that loads while the server already answers, and the workers that its questions wait for."""
+Report = Callable[[str, int, int], None]
+"""Called while loading, with what is being done, how many are done, and how many there are."""
 
-    def __init__(self, source: Asks | Callable[[], Asks], settings: Settings) -> None:
+Source = Asks | Callable[[Report], Asks]
+"""A chatbot, or a function that loads one."""
+
+
+class Service:
+    """A chatbot that may still be loading, and the workers that its questions wait for."""
+
+    def __init__(self, source: Source, settings: Settings, articles: Sequence[Article]) -> None:
         self._source = source
         self._chatbot: Asks | None = None
+        self.known = tuple(articles)
+        """Articles, as far as they are known yet."""
+        self._rules = SafetyRules.load()
         self._workers = CapacityLimiter(settings.workers)
         self._waiting = settings.waiting
+        self.progress: tuple[int, int] = (0, 0)
+        self.open = False
         self.stopping = False
         self.failure: BaseException | None = None
 
-    def start(self) -> None:
-        """Load in the background; `ready` turns true when the first answer has been checked."""
-        if self._chatbot is None:
-            threading.Thread(target=self._load, name="yuanwen-load", daemon=True).start()
+    def load(self) -> Asks:
+        """Load the chatbot and check one answer; takes as long as building an index."""
 
-    def _load(self) -> None:
+        def report(what: str, done: int, total: int) -> None:
+            self.progress = (done, total)
+
         try:
-            chatbot = self._source() if callable(self._source) else self._source
+            chatbot = self._source(report) if callable(self._source) else self._source
             check(chatbot)
         except Exception as error:
             self.failure = error
-            log.error("could not get ready: %s", error)
-        else:
-            self._chatbot = chatbot
+            raise
+        self._chatbot, self.known = chatbot, chatbot.articles
+        return chatbot
 
     @property
-    def ready(self) -> bool:
-        return self._chatbot is not None and not self.stopping
-
-    @property
-    def chatbot(self) -> Asks:
+    def articles(self) -> tuple[Article, ...]:
         """
         Raises:
-            NotReadyError: while it is loading.
+            NotReadyError: while they are not known.
         """
-        if self._chatbot is None:
+        if not self.known:
             raise NotReadyError("getting_ready", 3)
-        return self._chatbot
+        return self.known
+
+    def article(self, article_id: str | None) -> Article | None:
+        """The article of this id, or the first; None if there is none.
+
+        Raises:
+            NotReadyError: while they are not known.
+        """
+        return next((article for article in self.articles if article_id in (None, article.id)), None)
+
+    def in_crisis(self, question: str) -> bool:
+        return self._rules.assess(question).concern is Concern.CRISIS
 
     async def ask(self, question: str, history: Sequence[str] = (), article: str | None = None) -> Answer:
-        """The chatbot's answer, from a worker thread.
+        """The chatbot's answer, from a worker thread; a crisis is answered even while the chatbot loads.
 
         Raises:
             NotReadyError: while loading, or when too many questions wait already.
         """
-        chatbot = self.chatbot
+        if self._chatbot is None:
+            found = self.article(article)
+            if found and self.in_crisis(question):
+                return crisis_answer(question, found)
+            raise NotReadyError("getting_ready", 3)
         if self._workers.statistics().tasks_waiting >= self._waiting:
             raise NotReadyError("busy", 2)
         with anyio.move_on_after(LONGEST_WAIT):
             await self._workers.acquire()
             try:
                 with anyio.CancelScope(shield=True):
-                    return await to_thread.run_sync(partial(chatbot.ask, question, history, article=article))
+                    return await to_thread.run_sync(partial(self._chatbot.ask, question, history, article=article))
             finally:
                 self._workers.release()
         raise NotReadyError("busy", 5)
+
+
+def crisis_answer(question: str, article: Article) -> Answer:
+    """The crisis card, which needs nothing but the article's name and disclaimer."""
+    language = detect_language(question)
+    english = tongue(language) == "en"
+    return Answer(
+        question=question,
+        question_language=language,
+        status=Status.SAFETY,
+        reason=Reason.CRISIS,
+        message=say(REASONS[Reason.CRISIS], tongue(language)),
+        sentences=(),
+        citations=(),
+        related=(),
+        suggestions=(),
+        disclaimer=Disclaimer(
+            article.disclaimer_text, article.disclaimer[0], article.disclaimer_text_en if english else None
+        ),
+        article=ArticleCard(article.id, article.title, article.title_en, article.url, article.sha256),
+        crisis=True,
+    )
 
 
 def check(chatbot: Asks) -> None:
@@ -406,21 +453,29 @@ def _asker(headers_language: Tongue, body: object) -> Tongue:
     return headers_language
 
 
-def create_app(source: Asks | Callable[[], Asks], settings: Settings | None = None) -> FastAPI:
-    """The whole application over a chatbot, or over a function that loads one while the app already answers."""
+def create_app(
+    source: Source, settings: Settings | None = None, *, articles: Sequence[Article] = (), page: bool = True
+) -> FastAPI:
+    """The whole application over a chatbot, or over a function that loads one while the app already answers.
+
+    Args:
+        articles: known before the chatbot has loaded, so that a crisis is answered and the widget drawn meanwhile.
+        page: whether to mount the Gradio page at `/`.
+    """
     settings = settings or Settings()
-    service = Service(source, settings)
+    service = Service(source, settings, articles if callable(source) else source.articles)
     store = FeedbackStore(settings.feedback, settings.feedback_days) if settings.feedback else None
-    rules = SafetyRules.load()
+    late_page = LatePage(service, settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service.start()
-        keeper = asyncio.create_task(_purge_daily(store)) if store else None
-        yield
-        service.stopping = True
-        if keeper:
-            keeper.cancel()
+        async with anyio.create_task_group() as background:
+            background.start_soon(_open, service, late_page if page else None, store)
+            if store:
+                background.start_soon(_purge_daily, store)
+            yield
+            service.stopping = True
+            background.cancel_scope.cancel()
         if store:
             store.close()
 
@@ -433,8 +488,21 @@ def create_app(source: Asks | Callable[[], Asks], settings: Settings | None = No
         lifespan=lifespan,
     )
     app.state.service = service
-    app.state.settings = settings
-    app.state.feedback = store
+    _say_errors(app)
+    _add_routes(app, service, store)
+    panel = widget.router(settings, lambda: service.known, EXAMPLE)
+    app.include_router(panel)
+    own: dict[str, frozenset[str]] = {}
+    for route in (*app.routes, *panel.routes):
+        if isinstance(route, Route) and route.methods:
+            own[route.path] = own.get(route.path, frozenset()) | frozenset(route.methods)
+    app.mount("/", late_page)
+    edge.protect(app, settings, own)
+    return app
+
+
+def _say_errors(app: FastAPI) -> None:
+    """Every error as `{"error", "message"}`, with nothing in it of what was sent."""
 
     @app.exception_handler(NotReadyError)
     async def not_ready(request: Request, error: NotReadyError) -> Response:
@@ -443,7 +511,7 @@ def create_app(source: Asks | Callable[[], Asks], settings: Settings | None = No
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        where = [str(part) for part in first["loc"] if part != "body"]
+        where = [str(part) for part in first["loc"] if part not in ("body", "query")]
         language = _asker(language_of(request.headers), error.body)
         if first["type"] == "json_invalid" or not where or not isinstance(error.body, dict | None):
             return problem(422, "invalid_json", language)
@@ -452,19 +520,23 @@ def create_app(source: Asks | Callable[[], Asks], settings: Settings | None = No
         if where == ["question"] and first["type"] == "string_too_long":
             return problem(422, "too_long", language, limit=MAX_QUESTION_CHARACTERS)
         # Only names of the schema's own fields are repeated to the asker.
-        known = {*Question.model_fields, *Opinion.model_fields, "id", "lang"}
+        known = {*Question.model_fields, *Opinion.model_fields, "id"}
         return problem(422, "invalid", language, field=where[0] if where[0] in known else "?")
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        codes = {400: (422, "invalid_json"), 404: (404, "not_found"), 405: (405, "wrong_method"), 413: (413, "too_large")}
+        codes = {
+            400: (422, "invalid_json"),
+            404: (404, "not_found"),
+            405: (405, "wrong_method"),
+            413: (413, "too_large"),
+        }
         status, code = codes.get(error.status_code, (error.status_code, "internal"))
-        language = language_of(request.headers)
-        return problem(status, code, language, error.headers, limit=MAX_BODY_BYTES)
+        return problem(status, code, language_of(request.headers), error.headers, limit=MAX_BODY_BYTES)
 
-    def article_of(article_id: str | None) -> Article | None:
-        articles = service.chatbot.articles
-        return next((a for a in articles if article_id in (None, a.id)), None)
+
+def _add_routes(app: FastAPI, service: Service, store: FeedbackStore | None) -> None:
+    fresh = {"cache-control": "no-store"}
 
     @app.get("/healthz", tags=["health"], operation_id="healthz")
     async def healthz() -> Health:
@@ -472,12 +544,13 @@ def create_app(source: Asks | Callable[[], Asks], settings: Settings | None = No
         return Health(status="ok")
 
     @app.get("/readyz", tags=["health"], operation_id="readyz", response_model=Readiness, responses=_problems(503))
-    async def readyz(request: Request) -> Response:
+    async def readyz() -> Response:
         """The index is checked, one question has been answered, and the server is not about to stop."""
         if service.stopping:
             raise NotReadyError("stopping", 5)
-        articles = [article.id for article in service.chatbot.articles]
-        return JSONResponse({"status": "ready", "articles": articles}, headers={"cache-control": "no-store"})
+        if not service.open:
+            raise NotReadyError("getting_ready", 3)
+        return JSONResponse({"status": "ready", "articles": [a.id for a in service.articles]}, headers=fresh)
 
     @app.post(
         "/api/ask",
@@ -490,12 +563,15 @@ def create_app(source: Asks | Callable[[], Asks], settings: Settings | None = No
         """Answer a question with the article's own sentences, or say that they do not answer it."""
         language = _asker(language_of(request.headers), {"lang": asked.lang, "question": asked.question})
         try:
-            if asked.article is not None and article_of(asked.article) is None:
+            if asked.article is not None and service.article(asked.article) is None:
                 return problem(404, "unknown_article", language)
             answer = await service.ask(asked.question, tuple(asked.history), asked.article)
+        except QuestionError as error:
+            status = 400 if error.code == "empty" else 422
+            return problem(status, error.code, language, limit=MAX_QUESTION_CHARACTERS)
         except NotReadyError as error:
             return problem(503, error.error, language, {"retry-after": str(error.seconds)})
-        return JSONResponse(answer.as_dict(), headers={"cache-control": "no-store"})
+        return JSONResponse(answer.as_dict(), headers=fresh)
 
     @app.get(
         "/api/article",
@@ -509,12 +585,11 @@ def create_app(source: Asks | Callable[[], Asks], settings: Settings | None = No
         id: Annotated[str | None, Query(max_length=100, description="the first article if absent")] = None,
     ) -> Response:
         """The article that answers are taken from, sentence by sentence, with its translation."""
-        found = article_of(id)
+        found = service.article(id)
         if found is None:
             return problem(404, "unknown_article", language_of(request.headers))
-        tag = f'"{found.sha256[:32]}"'
-        headers = {"etag": tag, "cache-control": "no-cache"}
-        if tag in request.headers.get("if-none-match", ""):
+        headers = {"etag": f'"{found.sha256[:32]}"', "cache-control": "no-cache"}
+        if headers["etag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return JSONResponse(article_body(found), headers=headers)
 
@@ -530,41 +605,70 @@ def create_app(source: Asks | Callable[[], Asks], settings: Settings | None = No
         language = _asker(language_of(request.headers), {"question": opinion.question})
         if store is None:
             return problem(404, "feedback_off", language)
-        if article_of(opinion.article) is None:
+        if service.article(opinion.article) is None:
             return problem(404, "unknown_article", language)
-        if rules.assess(opinion.question).concern is Concern.CRISIS:
-            return JSONResponse({"kept": False}, headers={"cache-control": "no-store"})
-        values = Feedback(
-            opinion.article, clean(opinion.question), tuple(opinion.sentences), opinion.verdict, opinion.reason
-        )
-        await to_thread.run_sync(store.add, values)
-        return JSONResponse({"kept": True}, headers={"cache-control": "no-store"})
-
-    app.include_router(widget.router(settings, lambda: service.chatbot.articles if service.ready else ()))
-    own = {
-        route.path: frozenset(route.methods) | own_methods(app, route.path)
-        for route in app.routes
-        if isinstance(route, APIRoute)
-    }
-    own["/openapi.json"] = frozenset({"GET", "HEAD"})
-    _mount_page(app, service, settings)
-    edge.protect(app, settings, own)
-    return app
+        if service.in_crisis(opinion.question):
+            return JSONResponse({"kept": False}, headers=fresh)
+        question, sentences = clean(opinion.question), tuple(opinion.sentences)
+        given = Feedback(opinion.article, question, sentences, opinion.verdict, opinion.reason)
+        await to_thread.run_sync(store.add, given)
+        return JSONResponse({"kept": True}, headers=fresh)
 
 
-def own_methods(app: FastAPI, path: str) -> frozenset[str]:
-    """Every method that some route of this path takes."""
-    found = [route.methods for route in app.routes if isinstance(route, APIRoute) and route.path == path]
-    return frozenset().union(*found)
+class LatePage:
+    """The chat page once it is there; until then a page that says how far the index is."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service, self._settings = service, settings
+        self.page: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.page is not None:
+            return await self.page(scope, receive, send)
+        request = Request(scope)
+        if scope["path"] != "/":
+            seconds = {"retry-after": "3"}
+            return await problem(503, "getting_ready", language_of(request.headers), seconds)(scope, receive, send)
+        waiting = widget.waiting_page(request, self._service.progress)
+        return await waiting(scope, receive, send)
 
 
-def _mount_page(app: FastAPI, service: Service, settings: Settings) -> None:
-    """Mount the chat page last, since it takes every path that is left."""
+async def _open(service: Service, late_page: LatePage | None, store: FeedbackStore | None) -> None:
+    """Load the chatbot, then the page, then keep the page's own tasks alive until the server stops."""
+    try:
+        chatbot = await to_thread.run_sync(service.load, abandon_on_cancel=True)
+        if late_page is None:
+            service.open = True
+            return
+        page = await to_thread.run_sync(partial(_build_page, service, chatbot, store), abandon_on_cancel=True)
+    except Exception as error:
+        # A broken set-up, not a question: its message names what is wrong and the command that mends it.
+        service.failure = error
+        log.error("could not get ready: %s", error)
+        return
+    async with page.router.lifespan_context(page):
+        late_page.page = page
+        service.open = True
+        await anyio.sleep_forever()
+
+
+def _build_page(service: Service, chatbot: Asks, store: FeedbackStore | None) -> FastAPI:
+    # Gradio takes seconds to import, while the widget and the API can already answer.
+    from bot.ui import build_page, mount
+
+    def keep(given: Feedback) -> None:
+        if store and not service.in_crisis(given.question):
+            store.add(given)
+
+    page = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    # The edge decides who may read answers; this keeps Gradio from deciding otherwise.
+    page.add_middleware(CORSMiddleware, allow_origins=())
+    return mount(page, build_page(chatbot, on_feedback=keep if store else None))
 
 
 async def _purge_daily(store: FeedbackStore) -> None:
     while True:
-        await asyncio.sleep(86_400)
+        await anyio.sleep(86_400)
         await to_thread.run_sync(store.purge)
 
 
@@ -617,14 +721,14 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(source: Asks | Callable[[], Asks], settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl-C, then finish the answers in flight.
+def serve(source: Source, settings: Settings, *, articles: Sequence[Article] = ()) -> None:
+    """Serve until SIGTERM or Ctrl-C, then finish the answers in flight; `articles` as in `create_app`.
 
     Raises:
-        ServeError: if the port is taken.
+        ServeError: if the port is taken, or the chatbot could not be loaded.
     """
     with bind(settings.host, settings.port) as listener:
-        app = create_app(source, settings)
+        app = create_app(source, settings, articles=articles)
         service: Service = app.state.service
         config = uvicorn.Config(
             app,

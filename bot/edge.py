@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI
 from limits import parse_many
@@ -52,7 +53,7 @@ PAGE_ROUTES: Mapping[str, frozenset[str]] = {
     "/gradio_api/app_id": frozenset({"GET"}),
     "/gradio_api/info": frozenset({"GET"}),
 }
-"""All that the chat page needs of Gradio; it offers some sixty routes more, uploads and fetching of addresses among them."""
+"""All that the chat page needs of Gradio, which offers some sixty routes more: uploads, fetching of addresses, …"""
 
 PAGE_FOLDERS = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
 _ODD = re.compile(r"\.\.|//|[\\%\x00-\x1f\x7f]")
@@ -160,7 +161,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Shield:
-    """An exception becomes a bare 500; the log gets its type and place, never its message, which may hold a question."""
+    """An exception becomes a bare 500; the log gets its type and place, not its message, which may hold a question."""
 
     app: ASGIApp
 
@@ -222,7 +223,7 @@ def widget_policy(ancestors: Iterable[str]) -> ContentSecurityPolicy:
 
 
 class SecurityHeaders:
-    """One policy, `nosniff` and their like on every response, errors included; one set for the page, one for the rest."""
+    """One policy, `nosniff` and their like on every response, errors included: one set for the page, one for the rest."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         ancestors = settings.frame_ancestors
@@ -248,7 +249,7 @@ class SecurityHeaders:
         path = scope.get("path", "")
         page = path in PAGE_ROUTES or path.startswith(PAGE_FOLDERS)
 
-        async def without_framing(message: Message) -> None:
+        async def without_framing(message: Any) -> None:
             if message["type"] == "http.response.start":
                 dropped = (b"x-frame-options", b"server", b"x-powered-by")
                 message["headers"] = [(name, value) for name, value in message["headers"] if name not in dropped]
@@ -260,7 +261,7 @@ class SecurityHeaders:
 def protect(app: FastAPI, settings: Settings, own: Mapping[str, frozenset[str]]) -> None:
     """Put every layer round the app; `own` are the routes, with their methods, that are not Gradio's."""
     # Added last, met first: headers go on every answer, then hosts, then what is open, then sizes and rates.
-    rates = {path: settings.rate for path in own} | {"/gradio_api/queue/join": settings.page_rate}
+    rates = dict.fromkeys(own, settings.rate) | {"/gradio_api/queue/join": settings.page_rate}
     app.add_middleware(RateLimit, rates=rates)
     app.add_middleware(BodyLimit)
     app.add_middleware(OpenRoutes, routes={**PAGE_ROUTES, **own})

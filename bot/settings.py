@@ -5,7 +5,7 @@
 | YUANWEN_HOST | address to listen on | 127.0.0.1 |
 | YUANWEN_PORT | port to listen on | 7860 |
 | YUANWEN_URL | the address readers use, such as https://ask.example.org | taken from the request |
-| YUANWEN_HOSTS | host names that requests may ask for, with commas; `*` for any | this machine, and the host of YUANWEN_URL |
+| YUANWEN_HOSTS | host names that requests may ask for, with commas; `*` for any | this machine, and YUANWEN_URL's |
 | YUANWEN_EMBED_ORIGINS | sites that may show the bot in a frame, with commas; `*` for any | none but itself |
 | YUANWEN_API_ORIGINS | sites whose own scripts may call the API, with commas | none but itself |
 | YUANWEN_TRUSTED_PROXIES | addresses or networks whose X-Forwarded-For is believed | none |
