@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -84,13 +84,19 @@ def render(blocks: Iterable[Block]) -> str:
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def join_lines(first: str, second: str) -> str:
-    """Two lines of one paragraph: no space between Han characters, a word hyphenated at the break mended."""
+def join_lines(first: str, second: str, words: Collection[str] = ()) -> str:
+    """Two lines of one paragraph: no space between Han characters, a word hyphenated at the break mended.
+
+    A hyphen before a small letter goes, unless the text's `words` (lower case) show that it belongs there.
+    """
     first, second = first.rstrip(), second.lstrip()
     if first.endswith("\u00ad"):
         return first[:-1] + second
-    if re.search(r"[A-Za-z]{2}[-‐]$", first) and re.match(r"[a-z]{2}", second):
-        return first[:-1] + second
+    if (before := re.search(r"[^\W_]+[-‐]$", first)) and (after := re.match(r"[^\W_]+", second)):
+        whole, compound = before[0][:-1] + after[0], before[0][:-1] + "-" + after[0]
+        belongs = compound.lower() in words and whole.lower() not in words
+        broken = re.search(r"[A-Za-z]{2}[-‐]$", first) and re.match(r"[a-z]{2}", second)
+        return (first[:-1] if broken and not belongs else first) + second
     if re.search(rf"[{_HAN}]$", first) and re.match(rf"[{_HAN}]", second):
         return first + second
     return f"{first} {second}" if first and second else first + second

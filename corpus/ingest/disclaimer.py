@@ -38,10 +38,10 @@ def find_disclaimer(sections: Sequence[Section], sentences: Sequence[Sentence]) 
         opening = sentences[sentence.id - 2].paragraph != sentence.paragraph if sentence.id > 1 else True
         if opening and not sentence.is_heading and _is_label(sentence.text):
             own = [s.id for s in sentences if s.paragraph == sentence.paragraph]
-            if len(own) == 1 and not _STATEMENT.search(sentence.text) and len(sentence.text) < 20:
+            label = _TITLE.match(sentence.text)
+            if len(own) == 1 and label and not any(c.isalnum() for c in sentence.text[label.end() :]):
                 own += [s.id for s in sentences if s.paragraph == sentence.paragraph + 1 and not s.is_heading]
-            if len(own) > 1 or len(sentence.text) >= 20:
-                return tuple(own[:_MOST])
+            return tuple(own[:_MOST])
     return tuple(s.id for s in sentences if not s.is_heading and says_disclaimer(s.text))[:_MOST]
 
 

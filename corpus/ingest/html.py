@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -294,6 +295,7 @@ def _visible_length(body: Any) -> int:
 def _extracted_lines(text: str) -> list[str]:
     from trafilatura.core import bare_extraction
 
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     found = bare_extraction(text, favor_recall=True, include_tables=False, with_metadata=False)
     lines = (found.text or "").splitlines() if found is not None else []
     return [line for line in map(_squeeze, lines) if len(line) >= 10]

@@ -9,7 +9,7 @@ import unicodedata
 import zlib
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -42,6 +42,7 @@ _NO_TITLE = re.compile(
     r"untitled|microsoft word|.*\.(?:docx?|indd|tex|dvi|wps|qxd)|\(?anonymous\)?|无标题|文档\d*|\d+", re.IGNORECASE
 )
 _CONTENTS = re.compile(r"(?:[.·…‥] ?){6,}\s*[\divxlc]*$")
+_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)?(?!-$)")
 _GLYPH = re.compile(r"\(cid:\d+\)")
 _BULLET = re.compile(r"^[•·▪◦●○■□◆\ue000-\uf8ff]\s*(?=\S)")
 _LABEL = re.compile(r"[•·▪◦●○■□◆\ue000-\uf8ff–-]|[(（]?[\da-z一二三四五六七八九十]{1,3}[)）.、]?")
@@ -302,10 +303,11 @@ def _reading(file: Path, pages: Sequence[_Page], title: str | None) -> Reading:
     rows_before = False
     paragraph: list[_Line] = []
     levels = _heading_levels(lines, body)
+    words = {word for line in lines for word in _WORD.findall(line.text.lower())}
 
     def end() -> None:
         if paragraph:
-            blocks.extend(_block(paragraph, levels))
+            blocks.extend(_block(paragraph, levels, words))
             paragraph.clear()
 
     pieces = list(_in_order(lines, {number: page.width for number, page in enumerate(pages)}))
@@ -331,19 +333,32 @@ def _reading(file: Path, pages: Sequence[_Page], title: str | None) -> Reading:
 def _without_margins(pages: Sequence[_Page]) -> tuple[list[_Line], Counter[str]]:
     """The lines but those at the pages' edges that repeat from page to page or number them, and lines of contents."""
 
-    def key(line: _Line) -> str:
-        return re.sub(r"\d+", "#", line.text)
+    def key(line: _Line, outermost: bool) -> str:
+        return re.sub(r"\d+", "#", line.text) if outermost else line.text
 
-    def at_edge(line: _Line, page: _Page) -> bool:
-        return line.bottom > 0.88 * page.height or line.top < 0.12 * page.height
+    def edges(page: _Page) -> Iterator[list[list[_Line]]]:
+        yield _rows([line for line in page.lines if line.bottom > 0.88 * page.height])[:3]
+        yield _rows([line for line in page.lines if line.top < 0.12 * page.height])[::-1][:3]
 
-    repeated = Counter(k for page in pages for k in {key(line) for line in page.lines if at_edge(line, page)})
+    # A page's outermost row may count up; those further in are margins only if they are the same all over.
+    repeated: Counter[tuple[str, bool]] = Counter()
+    for page in pages:
+        seen = ((key(x, n == 0), n == 0) for edge in edges(page) for n, row in enumerate(edge) for x in row)
+        repeated.update(set(seen))
+    enough = 2 if len(pages) < 8 else 3
     kept: list[_Line] = []
     dropped: Counter[str] = Counter()
     for page in pages:
+        margins: set[_Line] = set()
+        for edge in edges(page):
+            for depth, row in enumerate(edge):
+                if not all(
+                    _PAGE_NUMBER.fullmatch(x.text) or repeated[key(x, depth == 0), depth == 0] >= enough for x in row
+                ):
+                    break
+                margins.update(row)
         for line in page.lines:
-            often = repeated[key(line)] >= (2 if len(pages) < 8 else 3) and len(line.text) < 120
-            if at_edge(line, page) and (often or _PAGE_NUMBER.fullmatch(line.text)):
+            if line in margins:
                 dropped["page headers, footers and numbers"] += 1
             elif _CONTENTS.search(line.text):
                 dropped["tables of contents"] += 1
@@ -506,10 +521,10 @@ def _continues(
     return bool(level) or (full and not indented and not (below_indented and ends_sentence(last.text)))
 
 
-def _block(paragraph: Sequence[_Line], levels: dict[float, int]) -> list[Block]:
+def _block(paragraph: Sequence[_Line], levels: dict[float, int], words: Collection[str]) -> list[Block]:
     text = paragraph[0].text
     for line in paragraph[1:]:
-        text = join_lines(text, line.text)
+        text = join_lines(text, line.text, words)
     level = _level(paragraph[0], levels)
     short = width(text) <= 120 and not re.search(r"[。；;，,]$", text)
     if _CAPTION.match(text) and len(text) > 3:

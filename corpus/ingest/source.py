@@ -8,10 +8,12 @@ import os
 import re
 import stat
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from corpus.article import MAX_BYTES, ArticleError
+from corpus.language import to_simplified
 
 SUFFIXES = {
     ".md": "Markdown",
@@ -66,10 +68,11 @@ def read_bytes(file: Path, limits: Limits) -> bytes:
         handle = os.open(file, flags)
     except OSError as error:
         raise FileRefusedError(file, f"expected a readable file, found: {error.strerror}") from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise FileRefusedError(file, "expected a regular file, found a folder, pipe or device")
     with open(handle, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise FileRefusedError(file, "expected a regular file, found a folder, pipe or device")
         try:
             data = stream.read(limits.file_bytes + 1)
         except OSError as error:
@@ -192,22 +195,23 @@ def _strictly(file: Path, data: bytes, encoding: str) -> str:
 def _chinese_share(data: bytes, encoding: str) -> float:
     """How much of the text that is not ASCII are everyday Chinese characters and marks, were it in this encoding."""
     try:
-        text = data.decode(encoding)
+        text = to_simplified(data.decode(encoding))
     except UnicodeDecodeError:
         return 0.0
-    rare = usual = 0
-    for char in text:
-        if char.isascii():
-            continue
-        if "\u3000" <= char <= "\u303f" or "\uff00" <= char <= "\uffef" or char in "“”‘’—…·":
-            usual += 1
-            continue
-        code = char.encode(encoding)
-        # The first level of each set holds the 3,755 (GB 2312) and 5,401 (Big5) everyday characters.
-        first = 0xB0 <= code[0] <= 0xD7 and code[-1] >= 0xA1 if encoding == "gb18030" else 0xA4 <= code[0] <= 0xC6
-        usual += len(code) == 2 and first
-        rare += not (len(code) == 2 and first)
-    return usual / (usual + rare) if usual + rare else 0.0
+    found = Counter(char for char in text if not char.isascii())
+    usual = sum(count for char, count in found.items() if _is_everyday(char))
+    return usual / found.total() if found else 0.0
+
+
+def _is_everyday(char: str) -> bool:
+    """Whether a character is a Chinese mark or among the 3,755 of the first level of GB 2312."""
+    if "\u3000" <= char <= "\u303f" or "\uff00" <= char <= "\uffef" or char in "“”‘’—…·•":
+        return True
+    try:
+        code = char.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return len(code) == 2 and 0xB0 <= code[0] <= 0xD7
 
 
 def _western(data: bytes) -> tuple[str, str] | None:

@@ -60,8 +60,9 @@ def read_text(text: str) -> Reading:
     tables = 0
     paragraphs = [(p, len(found) == 1) for group in groups for found in [_paragraphs(group)] for p in found]
     for number, (paragraph, alone) in enumerate(paragraphs):
+        before = paragraphs[number - 1][0] if number else ""
         after = paragraphs[number + 1][0] if number + 1 < len(paragraphs) else ""
-        level = _heading_level(paragraph, after, first=number == 0, alone=alone)
+        level = _heading_level(before, paragraph, after, alone=alone)
         paragraph = paragraph.rstrip("\x01")
         if level:
             block = make_block(Kind.HEADING, paragraph, level)
@@ -83,16 +84,17 @@ def _paragraphs(group: list[str]) -> list[str]:
     return group if len(group) > 1 and all("\t" in line.strip() for line in group) else unwrap(group)
 
 
-def _heading_level(paragraph: str, after: str, *, first: bool, alone: bool) -> int:
+def _heading_level(before: str, paragraph: str, after: str, *, alone: bool) -> int:
     """The level of a line that is a heading, 0 for others: short, no sentence's end, and marked in some way."""
     if paragraph.endswith("\x01"):
-        return 1 if first else 2
+        return 2 if before else 1
     if not after or width(paragraph) > 80 or ends_sentence(paragraph) or _BULLET.match(paragraph):
         return 0
     for pattern, level in zip(_NUMBERED, _LEVELS, strict=True):
         if pattern.match(paragraph):
             # Numbered lines one after another are a list, and so is one that runs on.
-            return 0 if pattern.match(after) or width(paragraph) > 60 or "，" in paragraph else level
-    if first and alone:
+            listed = pattern.match(before) or pattern.match(after)
+            return 0 if listed or width(paragraph) > 60 or "，" in paragraph else level
+    if not before and alone:
         return 1
     return 2 if alone and len(paragraph) >= 4 and paragraph.isupper() and paragraph.isascii() else 0

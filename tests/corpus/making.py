@@ -213,8 +213,13 @@ def zipped(parts: dict[str, str | bytes]) -> bytes:
     return stream.getvalue()
 
 
+def fillers(sample: Sample, count: int) -> list[str]:
+    """Paragraphs that differ in one number."""
+    return [sample.paragraphs[1].replace("120", str(121 + n)) for n in range(count)]
+
+
 def pdf(sample: Sample, *, password: str | None = None, owner_password: str | None = None, filler: int = 0) -> bytes:
-    """A typeset PDF with a running header and page numbers; `filler` repeats the body to make more pages."""
+    """A typeset PDF with a running header and page numbers; `filler` numbers so many more paragraphs."""
     from reportlab.lib.pdfencrypt import StandardEncryption
     from reportlab.lib.styles import ParagraphStyle
     from reportlab.pdfbase import pdfmetrics
@@ -233,7 +238,7 @@ def pdf(sample: Sample, *, password: str | None = None, owner_password: str | No
         Paragraph(sample.paragraphs[0], body),
         Paragraph(sample.heading, heads[1]),
     ]
-    story += [Paragraph(text, body) for text in sample.paragraphs[1:] * (1 + filler)]
+    story += [Paragraph(text, body) for text in (*sample.paragraphs[1:], *fillers(sample, filler))]
     story += [Paragraph(f"{'●' if chinese else '•'} {text}", body) for text in sample.items]
     story += [Paragraph(f"{n}. {text}", body) for n, text in enumerate(sample.steps, start=1)]
     story += [
