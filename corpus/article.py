@@ -17,11 +17,13 @@ from corpus.segment import Span, split_sentences, trim
 MAX_BYTES = 5_000_000
 """Largest article file that is read."""
 
-_HEADING = re.compile(r"(#{1,6})[ \t]+(.*\S)[ \t]*$")
+_HEADING = re.compile(r"(#{1,6})[ \t]+(\S(?:.*\S)?)[ \t]*$")
 _ITEM = re.compile(
     r"第[一二三四五六七八九十\d]+[项個个种條条点步]?[:：,，、]|[(（]?(?:\d{1,2}|[一二三四五六七八九十]{1,3})[)）.、][^\d]"
 )
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?$")
+_MARK = "\ufeff"
+"""The byte order mark that some editors put first."""
 
 
 class ArticleError(Exception):
@@ -181,7 +183,8 @@ def load_article(folder: Path) -> Article:
     checker = _Checker(folder / "article.toml", len(sentences))
     labels = checker.evidence(meta.get("evidence", {}), sentences)
     translations = _translations(folder / "translation.en.tsv", sentences)
-    disclaimer = checker.ids(meta.get("disclaimer", {}).get("sentences", ()), "disclaimer")
+    given = meta.get("disclaimer")
+    disclaimer = checker.ids(given.get("sentences", ()), "disclaimer") if isinstance(given, dict) else ()
     if not disclaimer:
         raise ArticleError(checker.file, 1, "expected [disclaimer] sentences = [...], found no disclaimer sentence")
     return Article(
@@ -198,10 +201,12 @@ def load_article(folder: Path) -> Article:
         url=meta.get("url"),
         paper=dict(meta.get("paper", {})),
         figures=tuple(
-            Figure(int(f["number"]), checker.ids(f["sentences"], "figures")) for f in meta.get("figures", ())
+            Figure(f["number"], checker.ids(f["sentences"], "figures"))
+            for f in checker.tables(meta, "figures", {"number": int, "sentences": list})
         ),
         doubts=tuple(
-            Doubt(checker.ids([d["sentence"]], "doubts")[0], str(d["zh"]), str(d["en"])) for d in meta.get("doubts", ())
+            Doubt(*checker.ids([d["sentence"]], "doubts"), d["zh"], d["en"])
+            for d in checker.tables(meta, "doubts", {"sentence": int, "zh": str, "en": str})
         ),
         glossary=_glossary(folder / "glossary.tsv"),
         questions=_questions(folder / "questions.tsv", len(sentences)),
@@ -268,7 +273,7 @@ def _read(file: Path) -> str:
 
 def _meta(file: Path) -> dict[str, Any]:
     try:
-        meta = tomllib.loads(_read(file))
+        meta = tomllib.loads(_read(file).removeprefix(_MARK))
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         raise ArticleError(file, int(found[1]) if found else 1, f"expected TOML, found: {error}") from None
@@ -282,7 +287,7 @@ def _rows(file: Path, columns: Sequence[str]) -> list[tuple[int, list[str]]]:
     """Line number and cells of each row under the header; an absent file has none."""
     if not file.exists():
         return []
-    lines = _read(file).splitlines()
+    lines = _read(file).removeprefix(_MARK).splitlines()
     table = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     if table[0] != list(columns):
         raise ArticleError(file, 1, f"expected the columns {' '.join(columns)}, found {' '.join(table[0])}")
@@ -357,12 +362,25 @@ def _gaps(file: Path) -> tuple[BankQuestion, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Checker:
-    """Sentence ids in `article.toml`, each within the article."""
+    """What `article.toml` says of sentences, each id within the article."""
 
     file: Path
     count: int
 
+    def tables(self, meta: Mapping[str, Any], key: str, kinds: Mapping[str, type]) -> list[dict[str, Any]]:
+        """The tables `[[key]]`, each with a value of its kind for every name."""
+        tables = meta.get(key, [])
+        for table in tables if isinstance(tables, list) else [tables]:
+            for name, kind in kinds.items():
+                if not isinstance(table, dict) or not isinstance(table.get(name), kind):
+                    raise ArticleError(
+                        self.file, self._line(key), f"expected {' and '.join(kinds)} in each [[{key}]], found: {table}"
+                    )
+        return list(tables)
+
     def ids(self, numbers: Sequence[int], key: str) -> tuple[int, ...]:
+        if not isinstance(numbers, list | tuple):
+            raise ArticleError(self.file, self._line(key), f"expected a list of ids in {key}, found {numbers!r}")
         for number in numbers:
             if not isinstance(number, int) or not 1 <= number <= self.count:
                 raise ArticleError(
@@ -380,11 +398,11 @@ class _Checker:
                 raise ArticleError(
                     self.file, self._line(label), f"expected one of {', '.join(Evidence)}, found {label}"
                 )
-            for text in ranges:
-                match = _RANGE.match(text)
-                if not match:
+            for text in ranges if isinstance(ranges, list) else [ranges]:
+                match = _RANGE.match(text) if isinstance(text, str) else None
+                first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+                if first > last:
                     raise ArticleError(self.file, self._line(label), f"expected a range such as 4-6, found {text!r}")
-                first, last = int(match[1]), int(match[2] or match[1])
                 self.ids((first, last), label)
                 for number in range(first, last + 1):
                     if number in given:

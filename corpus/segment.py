@@ -52,8 +52,8 @@ class Tokenizer(Protocol):
 
 
 def trim(text: str, start: int, end: int) -> Span | None:
-    """The span without white space at its ends, or None if nothing is left."""
-    while start < end and text[start].isspace():
+    """The span without white space (or a byte order mark) at its ends, or None if nothing is left."""
+    while start < end and (text[start].isspace() or text[start] == "\ufeff"):
         start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
