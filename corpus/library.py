@@ -105,7 +105,7 @@ class Library:
         self.folder = folder
         self._built_in = built_in
         self._limits = limits or Limits()
-        self._seen: dict[Path, tuple[tuple[int, int, int], Entry]] = {}
+        self._seen: dict[str, tuple[tuple[int, int, int], Entry]] = {}
 
     def entries(self) -> list[Entry]:
         """Every article, the built-in ones first, then by id."""
@@ -140,20 +140,22 @@ class Library:
         with an `article.toml` is an article that is ready, translation and all, and is taken as it is.
         """
         found = list(files_under(paths))
-        return self._each(found, lambda path: self._bring(path, disclaimer), progress)
+        entries = self.entries()
+        return self._each(found, lambda path: self._bring(path, disclaimer, entries), progress)
 
     def update(self, paths: Iterable[Path] | None = None, progress: Progress | None = None) -> Report:
         """Read again the files that articles came from, all or some; only those that changed are replaced."""
-        known = {entry.source: entry for entry in self.entries() if entry.source is not None and not entry.built_in}
+        entries = self.entries()
+        known = {entry.source for entry in entries if entry.source is not None}
         if paths is None:
-            found = list(known)
+            found = sorted(known)
         else:
             found = [path if _is_ready(path) else _absolute(path) for path in files_under(paths)]
 
         def again(path: Path) -> FileReport:
             if _absolute(path) not in known:
                 raise FileRefusedError(path, "expected a file that is in the library, found a new one; add it first")
-            return self._bring(path, None)
+            return self._bring(path, None, entries)
 
         return self._each(found, again, progress)
 
@@ -186,22 +188,21 @@ class Library:
                 progress(len(reports), len(paths), report)
         return Report(tuple(reports))
 
-    def _bring(self, path: Path, disclaimer: str | None) -> FileReport:
+    def _bring(self, path: Path, disclaimer: str | None, entries: Sequence[Entry]) -> FileReport:
         """Read outside the lock, which is held only to choose the id and to put the article in its place."""
         if _is_ready(path):
             return self._bring_ready(path)
-        source, digest = _absolute(path), _digest(path)
-        with self._reading():
-            before = next((entry for entry in self._scan() if entry.source == source), None)
-            if same := self._unchanged(source, digest, disclaimer):
-                return FileReport(path, Outcome.UNCHANGED, same.id, same.title)
+        source = _absolute(path)
+        if same := _unchanged(entries, source, _digest(path), disclaimer):
+            return FileReport(path, Outcome.UNCHANGED, same.id, same.title)
+        before = next((entry for entry in entries if entry.source == source), None)
         if disclaimer is None and before is not None:
             disclaimer = before.given_disclaimer
         draft = ingest(path, disclaimer, self._limits)
         with self._writing():
-            if same := self._unchanged(source, draft.source_sha256, disclaimer):
-                return FileReport(path, Outcome.UNCHANGED, same.id, same.title)
             entries = self._scan()
+            if same := _unchanged(entries, source, draft.source_sha256, disclaimer):
+                return FileReport(path, Outcome.UNCHANGED, same.id, same.title)
             before = next((entry for entry in entries if entry.source == source), None)
             taken = {entry.id for entry in entries} | {name.lower() for name in os.listdir(self.folder)}
             article_id = before.id if before else _choose_id(draft, taken)
@@ -235,15 +236,6 @@ class Library:
             self._place(there.folder.name if there else article.id, parts)
         return FileReport(folder, Outcome.UPDATED if there else Outcome.ADDED, article.id, article.title)
 
-    def _unchanged(self, source: Path, digest: str, disclaimer: str | None) -> Entry | None:
-        """The article that this very file gave by these reading rules, whatever its path was then."""
-        for entry in self._scan():
-            if entry.source_sha256 == digest and entry.reading == READING:
-                other = disclaimer is not None and entry.given_disclaimer not in (None, disclaimer)
-                if entry.source != source or not other:
-                    return entry
-        return None
-
     def _entry(self, article_id: str) -> Entry:
         entry = next((entry for entry in self._scan() if entry.id == article_id), None)
         if entry is None:
@@ -254,19 +246,20 @@ class Library:
         """The entries of both places; metadata is parsed only where its file is another than last time."""
         found: list[Entry] = []
         for place, built_in in ((self._built_in, True), (self.folder, False)):
-            if place is None or not place.is_dir():
+            try:
+                names = sorted(os.listdir(place)) if place is not None else []
+            except OSError:
                 continue
-            for folder in sorted(place.iterdir()):
+            for folder in (os.path.join(str(place), name) for name in names if not name.startswith(".")):
                 try:
-                    status = (folder / "article.toml").stat()
+                    status = os.stat(os.path.join(folder, "article.toml"))
                 except OSError:
                     continue
-                if folder.name.startswith("."):
-                    continue
                 state = (status.st_ino, status.st_mtime_ns, status.st_size)
-                if self._seen.get(folder, (None,))[0] != state:
-                    self._seen[folder] = state, _read_entry(folder, built_in=built_in)
-                found.append(self._seen[folder][1])
+                seen = self._seen.get(folder)
+                if seen is None or seen[0] != state:
+                    seen = self._seen[folder] = state, _read_entry(Path(folder), built_in=built_in)
+                found.append(seen[1])
         shipped = {entry.id for entry in found if entry.built_in}
         return [entry for entry in found if entry.built_in or entry.id not in shipped]
 
@@ -371,6 +364,16 @@ def _choose_id(draft: Draft, taken: set[str]) -> str:
     if base not in taken:
         return base
     return next(name for n in range(6, 64) if (name := f"{base}-{digest[:n]}"[:64]) not in taken)
+
+
+def _unchanged(entries: Iterable[Entry], source: Path, digest: str, disclaimer: str | None) -> Entry | None:
+    """The article that this very file gave by these reading rules, whatever its path was then."""
+    for entry in entries:
+        if entry.source_sha256 == digest and digest and entry.reading == READING:
+            other = disclaimer is not None and entry.given_disclaimer not in (None, disclaimer)
+            if not other or entry.source != source:
+                return entry
+    return None
 
 
 def _places(token: str) -> tuple[tuple[str, str], ...]:

@@ -109,8 +109,14 @@ def ingest(path: Path, disclaimer: str | None = None, limits: Limits | None = No
     kind = detect_format(path, data)
     try:
         reading, encoding = _read(path, kind, data, limits)
-    except RecursionError:
-        raise FileRefusedError(path, f"expected {kind}, found nesting without end; export it again") from None
+    except FileRefusedError:
+        raise
+    except Exception as error:
+        # A damaged file shows itself as whatever error its damage leads the format's library into.
+        damage = clean(f"{type(error).__name__}: {error}")[:200]
+        raise FileRefusedError(
+            path, f"expected a whole {kind} file, found damage ({damage}); export it again"
+        ) from error
     language = guess_language(" ".join(block.text for block in reading.blocks))
     blocks = list(reading.blocks)
     if not any(block.kind is not Kind.HEADING and _WORD_OR_HAN.search(block.text) for block in blocks):

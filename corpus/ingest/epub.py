@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import zipfile
-import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -44,9 +43,7 @@ def read_epub(file: Path, data: bytes, limits: Limits) -> Reading:
             name = posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
             if name not in names:
                 raise FileRefusedError(file, f"expected the chapter {name!r}, found none; export it again")
-            chapter = read_html(
-                _without_declaration(decode(file, _part(file, archive, name), html=True)[0]), whole=True
-            )
+            chapter = read_html(_without_declaration(decode(file, archive.read(name), html=True)[0]), whole=True)
             blocks += chapter.blocks
             dropped += chapter.dropped
             tables += chapter.tables
@@ -66,17 +63,10 @@ def _xml(file: Path, archive: zipfile.ZipFile, name: str) -> Any:
     import lxml.etree
 
     parser = lxml.etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
-    tree = lxml.etree.fromstring(_part(file, archive, name), parser)
+    tree = lxml.etree.fromstring(archive.read(name), parser)
     if tree is None:
         raise FileRefusedError(file, f"expected XML in {name}, found none; export it again")
     return tree
-
-
-def _part(file: Path, archive: zipfile.ZipFile, name: str) -> bytes:
-    try:
-        return archive.read(name)
-    except (KeyError, zipfile.BadZipFile, NotImplementedError, EOFError, OSError, zlib.error) as error:
-        raise FileRefusedError(file, f"expected to unpack {name}, found: {error}; fetch or export it again") from None
 
 
 def _named(tree: Any, name: str) -> list[Any]:

@@ -72,9 +72,7 @@ class _Row:
 def read_pdf(file: Path, data: bytes, limits: Limits) -> Reading:
     """The text of a PDF that has some; a scan, a locked file or one that unpacks beyond the limits is refused."""
     from pdfminer.pdfdocument import PDFDocument, PDFPasswordIncorrect, PDFTextExtractionNotAllowed
-    from pdfminer.pdfexceptions import PDFException
-    from pdfminer.pdfparser import PDFParser, PDFSyntaxError
-    from pdfminer.psexceptions import PSException
+    from pdfminer.pdfparser import PDFParser
 
     logging.getLogger("pdfminer").setLevel(logging.CRITICAL)
     _check_expansion(file, data, limits)
@@ -85,17 +83,6 @@ def read_pdf(file: Path, data: bytes, limits: Limits) -> Reading:
         title = _metadata_title(document)
     except (PDFPasswordIncorrect, PDFTextExtractionNotAllowed):
         problem = "expected a file that opens without a password, found encryption; save it without a password"
-        raise FileRefusedError(file, problem) from None
-    except FileRefusedError:
-        raise
-    except (PDFException, PDFSyntaxError, PSException, RecursionError, zlib.error) as error:
-        problem = (
-            f"expected a whole PDF file, found: {clean(str(error))[:200] or type(error).__name__}; export it again"
-        )
-        raise FileRefusedError(file, problem) from None
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OverflowError) as error:
-        # pdfminer meets damaged objects with whatever error the damage leads to.
-        problem = f"expected a whole PDF file, found damage ({type(error).__name__}); export it again"
         raise FileRefusedError(file, problem) from None
     return _reading(file, pages, title)
 
