@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import tomllib
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ from corpus.language import clean, detect_language
 MAX_QUESTION_CHARACTERS = 500
 TURNS_KEPT = 50
 """Older turns leave the page: a conversation does not grow without end."""
+TURNS_RESTORED = 10
 STARTERS = 4
 
 _ASSETS = Path(__file__).parent / "page"
@@ -101,7 +103,7 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
             render.render_top(page),
             conversation(turns, page),
             render.render_disclaimer(articles.get(article, first), page),
-            render.render_notice(),
+            _notice(),
             reading(articles.get(article, first), page),
             box,
         )
@@ -119,11 +121,18 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
         """The conversation, the box, the turns and the notice after a question."""
         text = clean(question) if isinstance(question, str) else ""
         if not text:
-            return gr.skip(), gr.skip(), turns, render.render_notice(say(PAGE["empty"], page))
+            return gr.skip(), gr.skip(), turns, _notice(say(PAGE["empty"], page))
         if len(text) > MAX_QUESTION_CHARACTERS:
             values = {"limit": MAX_QUESTION_CHARACTERS, "n": len(text)}
             note = say(PAGE["too_long"], tongue(detect_language(text))).format(**values)
-            return gr.skip(), gr.skip(), turns, render.render_notice(note)
+            return gr.skip(), gr.skip(), turns, _notice(note)
+        turn = turn_of(text, turns, page, article)
+        if turn is None:
+            return gr.skip(), gr.skip(), turns, _notice(say(PAGE["failed"], page))
+        turns = [*turns, turn][-TURNS_KEPT:]
+        return conversation(turns, page), "", turns, _notice()
+
+    def turn_of(text: str, turns: Sequence[Turn], page: Tongue, article: str) -> Turn | None:
         only = article if len(articles) > 1 else None
         try:
             found = chatbot.ask(text, [turn.answer.question for turn in turns], article=only)
@@ -131,15 +140,23 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
             # Without the exception's own text: it may quote the reader's question.
             where = "".join(traceback.format_tb(error.__traceback__))
             _log.error("a question could not be answered: %s\n%s", type(error).__name__, where)
-            return gr.skip(), gr.skip(), turns, render.render_notice(say(PAGE["failed"], page))
-        turns = [*turns, Turn(found, render.asker_tongue(found, page))][-TURNS_KEPT:]
-        return conversation(turns, page), "", turns, render.render_notice()
+            return None
+        return Turn(found, render.asker_tongue(found, page))
+
+    def restore(event: gr.EventData, turns: list[Turn], page: Tongue, article: str) -> tuple[Any, ...]:
+        """The conversation of a page that was loaded anew: its last questions, asked again."""
+        questions = event._data.get("questions") if isinstance(event._data, dict) else None
+        texts = [clean(text) for text in questions or () if isinstance(text, str)][-TURNS_RESTORED:]
+        for text in texts:
+            if 0 < len(text) <= MAX_QUESTION_CHARACTERS and (turn := turn_of(text, turns, page, article)):
+                turns = [*turns, turn]
+        return conversation(turns, page), turns
 
     def answer_event(event: gr.EventData, turns: list[Turn], page: Tongue, article: str) -> tuple[Any, ...]:
         return answer(_text(event, "question"), turns, page, article)
 
     def clear(page: Tongue) -> tuple[Any, ...]:
-        return conversation([], page), "", [], render.render_notice(say(PAGE["cleared"], page))
+        return conversation([], page), "", [], _notice(say(PAGE["cleared"], page))
 
     def choose(event: gr.EventData, page: Tongue, article: str) -> tuple[Any, ...]:
         chosen = articles.get(_text(event, "article"), articles.get(article, first))
@@ -192,7 +209,7 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
                         submit_btn=PAGE["send"]["zh"],
                         html_attributes=gr.InputHTMLAttributes(enterkeyhint="send", autocomplete="off"),
                     )
-                    notice = _html(render.render_notice(), "notice")
+                    notice = _html(_notice(), "notice")
             reader = _html(reading(first, "zh"), "reader")
 
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
@@ -202,11 +219,16 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
         top.language(change_language, [turns, language, article], framed, **quiet)
         box.submit(answer, [box, turns, language, article], answered, trigger_mode="multiple", **quiet)
         top.ask(answer_event, [turns, language, article], answered, trigger_mode="multiple", **quiet)
+        top.restore(restore, [turns, language, article], [log, turns], **quiet)
         top.clear(clear, [language], answered, **quiet)
         top.choose(choose, [language, article], [article, reader, disclaimer], **quiet)
         top.verdict(take_feedback, [turns], None, **quiet)
     page.queue(default_concurrency_limit=8, max_size=64, api_open=False)
     return page
+
+
+def _notice(text: str = "") -> str:
+    return render.render_notice(text, time.monotonic_ns())
 
 
 def _html(value: str, elem_id: str) -> gr.HTML:

@@ -26,6 +26,7 @@ const named = () => {
   outline();
   if (!root.classList.contains("ready")) {
     root.classList.add("ready");
+    restore();
     deepLink();
   }
 };
@@ -84,13 +85,30 @@ const done = (problem) => {
   find("#composer").classList.remove("pending");
   find("#turns").removeAttribute("aria-busy");
   if (problem) {
+    write(asked);
     notice(problem);
-    if (asked && !box().value) {
-      box().value = asked;
-      box().dispatchEvent(new Event("input", { bubbles: true }));
-    }
-  }
+  } else if (history.state) history.replaceState(null, "");
   asked = null;
+};
+
+const write = (draft) => {
+  if (!draft || box().value) return;
+  box().value = draft;
+  box().dispatchEvent(new Event("input", { bubbles: true }));
+};
+
+// When the connection is lost, Gradio loads the page anew as soon as it is back: what was asked and what was being
+// asked wait in the history entry, which outlives that and nothing else.
+const keep = () => {
+  const questions = [...document.querySelectorAll(".question")].map((line) => line.lastChild.textContent);
+  history.replaceState({ questions, draft: asked || box().value }, "");
+};
+
+const restore = () => {
+  const { questions = [], draft = "" } = history.state || {};
+  history.replaceState(null, "");
+  write(draft);
+  if (questions.length) trigger("restore", { questions });
 };
 
 const ask = (question) => {
@@ -400,16 +418,14 @@ addEventListener("offline", () => done(said("offline")));
 const watching = { childList: true, subtree: true, characterData: true };
 const begin = () => {
   new MutationObserver(named).observe(element, { ...watching, attributes: true, attributeFilter: ["data-ready", "data-page"] });
+  const turns = find("#turns");
   new MutationObserver((changes) => {
-    const turns = find("#turns");
-    const grown = changes.some((change) => change.target === turns && change.addedNodes.length);
-    if (!grown && turns.lastElementChild) return;
     done();
     count();
-    if (turns.lastElementChild) arrived(turns.lastElementChild);
-    else find("#log").scrollTo({ top: 0 });
-  }).observe(find("#log"), watching);
-  new MutationObserver(() => done()).observe(find("#notice"), { ...watching, attributes: true });
+    if (!turns.lastElementChild) find("#log").scrollTo({ top: 0 });
+    else if (changes.some((change) => change.addedNodes.length)) arrived(turns.lastElementChild);
+  }).observe(turns, { childList: true });
+  new MutationObserver(() => done()).observe(find("#notice"), { subtree: true, attributeFilter: ["data-version"] });
   new MutationObserver(() => {
     outline();
     spy();
@@ -420,7 +436,9 @@ const begin = () => {
     }
   }).observe(find("#reader"), { attributes: true, subtree: true, attributeFilter: ["data-article", "data-first"] });
   new MutationObserver(() => {
-    if (pending && find(".toast-body")) done(said("offline"));
+    if (!find(".toast-wrap > *") || history.state) return;
+    keep();
+    done(said("offline"));
   }).observe(document.body, { childList: true, subtree: true });
   named();
 };

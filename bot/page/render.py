@@ -82,9 +82,11 @@ def render_log(
         render_turn(turn, number, articles.get(turn.answer.article.id), page, feedback=feedback)
         for number, turn in enumerate(turns, start=1)
     )
+    # The welcome keeps its place when it is empty: Gradio mends the page by position, and the log must stay the same
+    # element for assistive technology to hear what is added to it.
     welcome = _welcome(starters, page) if not turns else ""
     return (
-        f'<h2 class="unseen">{words("conversation", page)}</h2>{welcome}'
+        f'<h2 class="unseen">{words("conversation", page)}</h2><div class="welcome">{welcome}</div>'
         f'<div id="turns" role="log" aria-label="{words("conversation", page)}">{body}</div>'
     )
 
@@ -93,8 +95,7 @@ def _welcome(starters: Sequence[str], page: Tongue) -> str:
     items = _questions(starters)
     begin = f'<p class="lead-in" id="starters">{words("starters", page)}</p>{items}' if starters else ""
     return (
-        f'<div class="welcome"><p class="hello">{words("hello", page)}</p>'
-        f'<p class="hello-more">{words("hello_more", page)}</p>{begin}</div>'
+        f'<p class="hello">{words("hello", page)}</p><p class="hello-more">{words("hello_more", page)}</p>{begin}'
     )
 
 
@@ -383,9 +384,9 @@ def render_disclaimer(article: Article, page: Tongue) -> str:
     )
 
 
-def render_notice(text: str = "") -> str:
-    """The line under the box for what is not an answer."""
-    return f'<p id="notice-line" role="status">{escape(text)}</p>'
+def render_notice(text: str = "", version: int = 0) -> str:
+    """The line under the box for what is not an answer; another version is shown even where the text is the same."""
+    return f'<p id="notice-line" role="status" data-version="{version}">{escape(text)}</p>'
 
 
 # --- the article ------------------------------------------------------------------------------------------------------
