@@ -18,30 +18,64 @@ from bot.page.terms import article_terms, explained
 from corpus.article import Article, load_article
 from corpus.segment import Span
 from tests.browser.standin import ARTICLE, StandInChatbot
+from tests.payloads import PAYLOADS
 
-PAYLOADS = (
-    "<script>fetch('/beacon?1')</script>",
-    "<img src=x onerror=\"fetch('/beacon?2')\">",
-    "<svg onload=\"fetch('/beacon?3')\"></svg>",
-    "<iframe srcdoc=\"<script>fetch('/beacon?4')</script>\"></iframe>",
-    "<a href=\"javascript:fetch('/beacon?5')\">x</a>",
-    "<form action=/beacon?6><button>x</button></form>",
-    "<style>@import '/beacon?7';</style>",
-    "<link rel=stylesheet href=/beacon?8>",
-    "<video><source onerror=\"fetch('/beacon?9')\"></video>",
-    "<details open ontoggle=\"fetch('/beacon?10')\">x</details>",
-    '"><img src=/beacon?11>',
-    "'\" autofocus onfocus=\"fetch('/beacon?12')\" x='",
-    "<math><mtext></mtext><mglyph><style><img src=/beacon?13></style></math>",
-    "`${fetch('/beacon?14')}` {{constructor.constructor('fetch(1)')()}}",
-)
 OWN_TAGS = set(
-    "a abbr article b blockquote button cite details div h1 h2 h3 h4 h5 h6 li mark nav ol option p path section select "
-    "span summary svg ul".split()
+    [
+        "a",
+        "abbr",
+        "article",
+        "b",
+        "blockquote",
+        "button",
+        "cite",
+        "details",
+        "div",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "li",
+        "mark",
+        "nav",
+        "ol",
+        "option",
+        "p",
+        "path",
+        "section",
+        "select",
+        "span",
+        "summary",
+        "svg",
+        "ul",
+    ]
 )
 OWN_ATTRIBUTES = set(
-    "class id href title lang role tabindex type hidden target rel value selected aria-label aria-pressed aria-hidden "
-    "aria-expanded aria-controls focusable viewbox d".split()
+    [
+        "class",
+        "id",
+        "href",
+        "title",
+        "lang",
+        "role",
+        "tabindex",
+        "type",
+        "hidden",
+        "target",
+        "rel",
+        "value",
+        "selected",
+        "aria-label",
+        "aria-pressed",
+        "aria-hidden",
+        "aria-expanded",
+        "aria-controls",
+        "focusable",
+        "viewbox",
+        "d",
+    ]
 )
 
 

@@ -17,6 +17,7 @@ from bot.messages import MOUSE_FIRST
 from corpus.article import load_article
 from tests.browser.conftest import DESK
 from tests.browser.standin import StandInChatbot
+from tests.payloads import PAYLOADS
 
 LANGUAGES = {"zh": "zh-CN", "en": "en-US"}
 QUESTIONS = {
@@ -362,24 +363,6 @@ def test_a_lost_connection_is_said_and_nothing_is_lost_when_it_is_back(open_page
     expect(page.locator(".turn")).to_have_count(1)
     assert page.input_value("#question") == "How do these stem cells reduce neuroinflammation?"
     assert page.evaluate("history.state") is None
-
-
-PAYLOADS = (
-    "<script>fetch('/beacon?1')</script>",
-    "<img src=x onerror=\"fetch('/beacon?2')\">",
-    "<svg onload=\"fetch('/beacon?3')\"></svg>",
-    "<iframe srcdoc=\"<script>fetch('/beacon?4')</script>\"></iframe>",
-    "<a href=\"javascript:fetch('/beacon?5')\">x</a>",
-    "<form action=/beacon?6><button>x</button></form>",
-    "<style>@import '/beacon?7';</style>",
-    "<link rel=stylesheet href=/beacon?8>",
-    "<video><source onerror=\"fetch('/beacon?9')\"></video>",
-    "<details open ontoggle=\"fetch('/beacon?10')\">x</details>",
-    '"><img src=/beacon?11>',
-    "'\" autofocus onfocus=\"fetch('/beacon?12')\" x='",
-    "<math><mtext></mtext><mglyph><style><img src=/beacon?13></style></math>",
-    "`${fetch('/beacon?14')}` {{constructor.constructor('fetch(1)')()}}",
-)
 
 
 def test_payloads_stay_text(open_page: OpenPage) -> None:
