@@ -329,3 +329,172 @@ SITES: dict[str, dict[str, str]] = {
     "copied_line": {"zh": "已复制", "en": "Copied"},
     "preview": {"zh": "预览", "en": "Preview"},
 }
+
+COMMAND: dict[str, dict[str, str]] = {
+    "about": {
+        "zh": "原文问答：用中文或英文提问，只用文章的原文回答，并注明出处。",
+        "en": "Yuanwen: ask in Chinese or English; it answers only in the article's own words, cited.",
+    },
+    "more": {
+        "zh": "先试试：yuanwen ask “全世界有多少抑郁症患者？”　设置见 README 的“设置”一节。",
+        "en": 'Try: yuanwen ask "How many people live with depression?"  Settings: see "Settings" in README.',
+    },
+    "serve": {"zh": "打开问答网页", "en": "open the chat page in the browser"},
+    "ask": {"zh": "问一个问题", "en": "ask one question"},
+    "index": {"zh": "建立或核对索引", "en": "build the index, or check it"},
+    "batch": {"zh": "回答一个文件里的全部问题", "en": "answer all questions of a file"},
+    "feedback": {"zh": "导出或删除读者评价", "en": "export or delete readers' verdicts"},
+    "add": {"zh": "加入文章", "en": "bring articles in"},
+    "list": {"zh": "列出文章", "en": "list the articles"},
+    "remove": {"zh": "移出一篇文章", "en": "take an article out"},
+    "update": {"zh": "重新读取改动过的文件", "en": "read changed files again"},
+    "option_lang": {
+        "zh": "提示语的语言：zh、zh-Hant 或 en（默认随问题或系统）",
+        "en": "language of messages: zh, zh-Hant or en (default: the question's or the system's)",
+    },
+    "option_articles": {
+        "zh": "文章文件夹（默认：随程序附带的文章和自己加入的文章）",
+        "en": "folder of articles (default: the one that comes with the program, and those added)",
+    },
+    "option_encoder": {
+        "zh": "换用别的编码模型：sentence-transformers 模型的名称或路径",
+        "en": "another encoder: a sentence-transformers model by name or path",
+    },
+    "option_article": {"zh": "问哪一篇文章（编号见 yuanwen list）", "en": "which article (ids: yuanwen list)"},
+    "option_host": {"zh": "监听的地址（默认 127.0.0.1）", "en": "address to listen on (default 127.0.0.1)"},
+    "option_port": {
+        "zh": "监听的端口（默认 7860，0 为任意空闲端口）",
+        "en": "port to listen on (default 7860, 0 for any free one)",
+    },
+    "option_open": {"zh": "准备好后打开浏览器（默认打开）", "en": "open the browser (the default)"},
+    "option_question": {
+        "zh": "问题，500 字以内；“-”表示从标准输入读取",
+        "en": "up to 500 characters; - reads it from standard input",
+    },
+    "option_history": {
+        "zh": "之前问过的问题，由早到晚，可重复使用",
+        "en": "an earlier question, oldest first; may be repeated",
+    },
+    "option_json": {"zh": "以 JSON 输出", "en": "print JSON"},
+    "option_force": {"zh": "不管现状，重新建立", "en": "build it again even if it is sound"},
+    "option_questions": {
+        "zh": '问题文件，每行一个 {"id", "question", "history"}',
+        "en": 'a line each: {"id", "question", "history"}',
+    },
+    "option_predictions": {
+        "zh": "回答文件，每行一个 {“id”, “answer”, “citations”, “abstained”, …}",
+        "en": 'where answers go, a line each: {"id", "answer", "citations", "abstained", ...}',
+    },
+    "option_feedback_file": {"zh": "评价文件（默认 YUANWEN_FEEDBACK）", "en": "the file (default: YUANWEN_FEEDBACK)"},
+    "option_export": {"zh": "以 JSON 逐行输出全部评价", "en": "print all verdicts, a JSON line each"},
+    "option_delete": {
+        "zh": "删除这些编号的评价；不写编号则全部删除",
+        "en": "delete the verdicts of these ids, or all if no id is given",
+    },
+    "option_paths": {"zh": "文件或文件夹", "en": "files or folders"},
+    "option_disclaimer": {
+        "zh": "文中没有免责说明时使用的免责说明",
+        "en": "the disclaimer of a text that has none of its own",
+    },
+    "option_id": {"zh": "文章编号", "en": "the article's id"},
+    "building": {"zh": "建立索引", "en": "building the index"},
+    "answering": {"zh": "回答", "en": "answering"},
+    "reading": {"zh": "读取", "en": "reading"},
+    "sound": {
+        "zh": "索引完好：{articles} 篇文章，{sentences} 句，位于 {folder}",
+        "en": "The index is sound: {articles} article(s), {sentences} sentences, in {folder}",
+    },
+    "opening": {"zh": "原文第 {n} 句", "en": "sentence {n}"},
+    "note": {"zh": "注：{text}", "en": "Note: {text}"},
+    "disclaimer": {"zh": "免责说明", "en": "Disclaimer"},
+    "original": {"zh": "原文", "en": "original"},
+    "no_article": {
+        "zh": "没有编号为 {id} 的文章。现有：{known}。查看：yuanwen list",
+        "en": "There is no article {id}; there is: {known}. See: yuanwen list",
+    },
+    "article_broken": {
+        "zh": "文章有问题，无法使用：{detail}\n改好后运行：yuanwen index",
+        "en": "An article cannot be used: {detail}\nMend it, then: yuanwen index",
+    },
+    "article_skipped": {
+        "zh": "跳过一篇有问题的文章：{detail}\n移出它：yuanwen remove 编号",
+        "en": "Left out an article that is not sound: {detail}\nTake it out with: yuanwen remove ID",
+    },
+    "no_articles_folder": {
+        "zh": "{folder} 不是文章文件夹：里面应有 编号/article.md。格式见 README；加入普通文件请用：yuanwen add 文件",
+        "en": "{folder} is no folder of articles: expected ID/article.md in it. The form is in README; "
+        "to bring in a plain file: yuanwen add FILE",
+    },
+    "encoder_broken": {"zh": "编码模型无法载入：{detail}", "en": "The encoder cannot be loaded: {detail}"},
+    "library_broken": {
+        "zh": "文章库无法使用：{detail}\n换一个位置：设置 YUANWEN_LIBRARY",
+        "en": "The library cannot be used: {detail}\nTo put it elsewhere, set YUANWEN_LIBRARY",
+    },
+    "folder_broken": {
+        "zh": "文件无法读写：{detail}\n索引可以换一个位置：设置 YUANWEN_CACHE；重建：yuanwen index --force",
+        "en": "A file cannot be read or written: {detail}\n"
+        "To keep the index elsewhere, set YUANWEN_CACHE; to build it again: yuanwen index --force",
+    },
+    "not_installed": {
+        "zh": "缺少软件包 {name}。安装：pip install -r requirements/serve.txt",
+        "en": "The package {name} is missing. To install it: pip install -r requirements/serve.txt",
+    },
+    "unexpected": {
+        "zh": "出了没有料到的问题：{detail}\n想看细节：设置 YUANWEN_DEBUG=1 再运行一次；重建索引：yuanwen index --force",
+        "en": "Something unexpected went wrong: {detail}\n"
+        "For details run it again with YUANWEN_DEBUG=1; to build the index again: yuanwen index --force",
+    },
+    "port_in_use": {
+        "zh": "端口 {port} 已被占用。换一个：yuanwen serve --port {other}",
+        "en": "Port {port} is in use. Try: yuanwen serve --port {other}",
+    },
+    "cannot_serve": {"zh": "无法开始服务：{detail}", "en": "Cannot serve: {detail}"},
+    "bad_setting": {"zh": "设置有误：{detail}", "en": "A setting is not as expected: {detail}"},
+    "stopped": {"zh": "已停止。", "en": "Stopped."},
+    "no_file": {"zh": "读不到 {file}：{detail}", "en": "Cannot read {file}: {detail}"},
+    "no_output": {"zh": "写不了 {file}：{detail}", "en": "Cannot write {file}: {detail}"},
+    "same_file": {
+        "zh": "问题和回答不能是同一个文件：{file}",
+        "en": "Questions and predictions cannot be the same file: {file}",
+    },
+    "bad_line": {"zh": "第 {n} 行：{problem}", "en": "line {n}: {problem}"},
+    "line_not_utf8": {"zh": "不是 UTF-8 编码", "en": "expected UTF-8, found other bytes"},
+    "line_not_json": {"zh": "不是有效的 JSON（{detail}）", "en": "expected JSON, found otherwise ({detail})"},
+    "line_not_object": {
+        "zh": '应为 {{"id", "question", "history"}} 这样的 JSON 对象',
+        "en": 'expected a JSON object {{"id", "question", "history"}}',
+    },
+    "line_field": {
+        "zh": "“{field}”应为{expected}",
+        "en": "expected {expected} as {field!r}",
+    },
+    "text": {"zh": "文字", "en": "text"},
+    "text_or_number": {"zh": "文字或整数", "en": "text or a whole number"},
+    "list_of_text": {"zh": "文字的列表", "en": "a list of texts"},
+    "lines_done": {
+        "zh": "已回答 {done} 个问题，写入 {file}；{bad} 行有误",
+        "en": "Answered {done} questions, written to {file}; {bad} bad lines",
+    },
+    "no_feedback": {
+        "zh": "没有评价文件。用 --file 指定，或设置 YUANWEN_FEEDBACK（见 README）",
+        "en": "There is no feedback file. Give one with --file, or set YUANWEN_FEEDBACK (see README)",
+    },
+    "feedback_broken": {"zh": "{file} 不是评价文件：{detail}", "en": "{file} is no feedback file: {detail}"},
+    "feedback_deleted": {"zh": "已删除 {n} 条评价。", "en": "Deleted {n} verdicts."},
+    "outcome_added": {"zh": "加入", "en": "added"},
+    "outcome_updated": {"zh": "更新", "en": "updated"},
+    "outcome_unchanged": {"zh": "未变", "en": "unchanged"},
+    "outcome_refused": {"zh": "拒绝", "en": "refused"},
+    "brought": {
+        "zh": "加入 {added}，更新 {updated}，未变 {unchanged}，拒绝 {refused}。下次提问时更新索引；现在就更新：yuanwen index",
+        "en": "{added} added, {updated} updated, {unchanged} unchanged, {refused} refused. "
+        "The index follows with the next question, or now: yuanwen index",
+    },
+    "nothing_to_read": {"zh": "没有可读的文件。", "en": "There was no file to read."},
+    "needs_disclaimer": {
+        "zh": "文中没有免责说明的，请这样加入：yuanwen add --disclaimer “本文不能替代医生的意见” 文件",
+        "en": 'For texts without a disclaimer: yuanwen add --disclaimer "This is no medical advice." FILE',
+    },
+    "removed": {"zh": "已移出 {id}（{title}）。", "en": "Took out {id} ({title})."},
+    "built_in": {"zh": "附带", "en": "built in"},
+}
