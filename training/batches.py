@@ -44,18 +44,12 @@ class Recipe:
     most_kept: float = 0.8
     """Between these shares of a sentence's tokens make the query to its passage."""
     second_phase: float = 0.5
-    """From this share of the steps on, topics and late interaction come in."""
-    late_share: float = 0.0
+    """From this share of the steps on, late interaction comes in."""
+    late_share: float = 0.3
     """Of the second phase's steps, how many add the late-interaction loss."""
     late_passages: int = 48
     late_temperature: float = 0.05
     late_weight: float = 1.0
-    topics: int = 0
-    """Into how many topics each large source is sorted, by the table itself; 0 leaves it unsorted."""
-    topic_share: float = 0.5
-    """Of the second phase's batches from a sorted source, how many are drawn topic by topic."""
-    topic_rows: int = 256
-    """How many rows a topical batch takes from one topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +80,12 @@ class Sampler:
         self._sources = sources
         self._recipe = recipe
         self._seed = seed
-        self._topics: dict[int, list[Rows]] = {}
         weights = np.array([len(c) ** recipe.size_power * s.share for c, s in zip(corpora, sources, strict=True)])
         self._weights = weights / weights.sum()
         self._question_words = {
             True: encode_bags(tokenizer, CHINESE_QUESTION_WORDS.split()),
             False: encode_bags(tokenizer, ENGLISH_QUESTION_WORDS.strip().replace("\n", "|").split("|")),
         }
-
-    def sort_by_topic(self, topics: dict[int, list[Rows]]) -> None:
-        """From now on draw part of the batches topic by topic; keys are the corpora's places."""
-        self._topics = topics
 
     def draw(self, step: int) -> Batch:
         """Return the batch of the given step."""
@@ -107,11 +96,7 @@ class Sampler:
         size = min(recipe.batch, len(corpus))
         width = recipe.short_width if random.random() < recipe.short_share else recipe.width
         late = bool(random.random() < recipe.late_share)
-        if index in self._topics and random.random() < recipe.topic_share:
-            rows = _topical(self._topics[index], size, recipe.topic_rows, random)
-            size = len(rows)
-        else:
-            rows = random.choice(len(corpus), size, replace=False)
+        rows = random.choice(len(corpus), size, replace=False)
         if source.passages and random.random() < recipe.passage_share:
             return self._passages(corpus, rows, width, late, random)
         left, right = (self._drop(side.take(rows), random) for side in (corpus.left, corpus.right))
@@ -148,15 +133,3 @@ def _partition(total: int, most: int, random: np.random.Generator) -> Rows:
         sizes.append(size)
         left -= size
     return np.array(sizes)
-
-
-def _topical(topics: Sequence[Rows], size: int, each: int, random: np.random.Generator) -> Rows:
-    parts: list[Rows] = []
-    found = 0
-    for topic in random.permutation(len(topics)):
-        part = random.permutation(topics[topic])[: min(each, size - found)]
-        parts.append(part)
-        found += len(part)
-        if found >= size:
-            break
-    return np.concatenate(parts)

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,6 @@ def run(settings: Settings, articles: Sequence[Article] = ()) -> None:
     steps = settings.steps or _steps_in(settings, corpora, sources, tokenizer)
     table = train(
         corpora,
-        sources,
         Sampler(corpora, sources, settings.recipe, tokenizer, settings.seed),
         Table.random(tokenizer.get_vocab_size(), settings.recipe.width, settings.seed),
         settings.recipe,
@@ -78,13 +77,12 @@ def run(settings: Settings, articles: Sequence[Article] = ()) -> None:
 
 def _steps_in(settings: Settings, corpora: Sequence[Corpus], sources: Sequence[Source], tokenizer: Tokenizer) -> int:
     """Time a few steps and return how many fit in the minutes asked for."""
-    recipe = replace(settings.recipe, topics=0)
+    recipe = settings.recipe
     with tempfile.TemporaryDirectory() as work:
         start = time.perf_counter()
         train(
             corpora,
-            sources,
-            Sampler(corpora, sources, recipe, tokenizer, settings.seed),
+            Sampler(corpora, sources, settings.recipe, tokenizer, settings.seed),
             Table.random(tokenizer.get_vocab_size(), recipe.width, settings.seed),
             recipe,
             TRIAL_STEPS,

@@ -12,9 +12,7 @@ from tqdm import tqdm
 from training.batches import Batch, Recipe, Sampler
 from training.contrast import contrast, late_interaction_contrast
 from training.pairs import Corpus
-from training.sources import Source
 from training.table import Table, View
-from training.topics import cluster
 
 WARM_UP = 50
 CHECKPOINT = "checkpoint.pt"
@@ -22,7 +20,6 @@ CHECKPOINT = "checkpoint.pt"
 
 def train(
     corpora: Sequence[Corpus],
-    sources: Sequence[Source],
     sampler: Sampler,
     table: Table,
     recipe: Recipe,
@@ -36,28 +33,19 @@ def train(
     """Train the table for so many steps and return it; `stop_after` leaves early, as an interruption would."""
     run = {"recipe": asdict(recipe), "steps": steps, "seed": seed, "sizes": [len(c) for c in corpora]}
     state = _restore(work / CHECKPOINT, run) if resume else None
-    start, topics = 0, None
+    start = 0
     second_phase = int(recipe.second_phase * steps)
     if state:
-        table, start, topics = state["table"], state["step"], state["topics"]
-    if topics:
-        sampler.sort_by_topic(topics)
+        table, start = state["table"], state["step"]
     with tqdm(total=steps, initial=start, unit="step", desc="train") as bar:
         for step in range(start, steps):
-            if recipe.topics and step == second_phase:
-                topics = {
-                    place: cluster(corpus, table, recipe.topics, seed)
-                    for place, (corpus, source) in enumerate(zip(corpora, sources, strict=True))
-                    if source.passages and len(corpus) >= recipe.topics * 20
-                }
-                sampler.sort_by_topic(topics)
             rate = recipe.rate * min(1.0, (step + 1) / WARM_UP) * (1 - step / steps)
             loss = _step(table, sampler.draw(step), recipe, rate, step >= second_phase)
             bar.update()
             if step % 50 == 0:
                 bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             if (step + 1) % checkpoint_every == 0 or step + 1 == stop_after:
-                _save(work / CHECKPOINT, {"run": run, "table": table, "step": step + 1, "topics": topics})
+                _save(work / CHECKPOINT, {"run": run, "table": table, "step": step + 1})
             if step + 1 == stop_after:
                 break
     return table

@@ -23,9 +23,7 @@ RECIPE = Recipe(
     batch=64,
     late_share=0.5,
     late_passages=16,
-    topics=4,
     second_phase=0.5,
-    topic_rows=16,
 )
 
 
@@ -102,7 +100,7 @@ def test_another_seed_gives_another_table(data: Path, model: Path, tmp_path: Pat
     assert (tmp_path / "model" / "model.safetensors").read_bytes() != (model / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("stop", [20, 45], ids=["before topics", "after topics"])
+@pytest.mark.parametrize("stop", [20, 45], ids=["first phase", "second phase"])
 def test_resumed_run_ends_as_the_unbroken_one(data: Path, model: Path, tmp_path: Path, stop: int) -> None:
     run(replace(_settings(data, tmp_path), stop_after=stop))
     assert not (tmp_path / "model").exists()
