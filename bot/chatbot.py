@@ -280,8 +280,20 @@ def check_question(question: str) -> str:
     return text
 
 
+def load_articles(folder: Path = ARTICLES) -> tuple[Article, ...]:
+    """The article in this folder, or those in the folders under it.
+
+    Raises:
+        ArticleError: there is none, or one that is not sound.
+    """
+    files = [own] if (own := folder / "article.md").is_file() else sorted(folder.glob("*/article.md"))
+    if not files:
+        raise ArticleError(folder, 1, "expected a folder with an article.md in it, found none")
+    return tuple(load_article(file.parent) for file in files)
+
+
 def load_chatbot(
-    articles: Path = ARTICLES,
+    articles: Path | Sequence[Article] = ARTICLES,
     *,
     encoder: str | None = None,
     cache: Path | None = None,
@@ -290,13 +302,16 @@ def load_chatbot(
 ) -> Chatbot:
     """The real parts put together; the index is built on first use and checked on every other.
 
+    Args:
+        articles: a folder of them, or articles that are loaded already.
+
     Raises:
         ArticleError: an article's files are not sound.
         EncoderError: the encoder cannot be loaded.
     """
-    held = tuple(load_article(file.parent) for file in sorted(articles.glob("*/article.md")))
+    held = load_articles(articles) if isinstance(articles, Path) else tuple(articles)
     if not held:
-        raise ArticleError(articles, 1, "expected a folder with an article.md in it, found none")
+        raise ValueError("expected at least one article, found none; see yuanwen add --help")
     dictionary = sorted({name for article in held for term in article.glossary for name in term.chinese})
     tokenizer = JiebaTokenizer(dictionary)
     loaded = load_encoder(encoder)
