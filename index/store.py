@@ -103,26 +103,32 @@ def open_index(
 ) -> Index:
     """The index of these inputs: loaded if it is there and sound, built and saved otherwise, with one line why."""
     folder.mkdir(parents=True, exist_ok=True)
+    held = [passage for article in articles for passage in passages(article, tokenizer)]
+    inputs = {**inputs, "passages": _passages_hash(held)}
     place = folder / _key(inputs)
     with FileLock(folder / "build.lock"):
         try:
             if place.is_dir():
-                return load(place, articles, tokenizer, inputs)
+                return load(place, articles, held, inputs)
             say(_difference(folder, inputs))
         except IndexDamagedError as damage:
             say(f"The saved index is damaged ({damage}): building it again.")
             shutil.rmtree(place)
-        tables, lexical = build(articles, encoder, tokenizer, progress)
+        tables, lexical = build(articles, held, encoder, tokenizer, progress)
         save(place, tables, lexical, inputs)
         _drop_others(folder, place)
-        return load(place, articles, tokenizer, inputs)
+        return load(place, articles, held, inputs)
 
 
 def build(
-    articles: Sequence[Article], encoder: Encoder, tokenizer: Tokenizer, progress: Progress | None = None
+    articles: Sequence[Article],
+    held: Sequence[Passage],
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    progress: Progress | None = None,
 ) -> tuple[dict[str, Table], dict[str, Bm25]]:
-    """Encode every text of the articles."""
-    texts = _texts(articles, tokenizer)
+    """Encode every text of the articles and of the passages that they hold."""
+    texts = _texts(articles, held)
     total, done = sum(len(rows) for rows in texts.values()), 0
     tables = {}
     for kind in KINDS:
@@ -154,7 +160,7 @@ def save(place: Path, tables: Mapping[str, Table], lexical: Mapping[str, Bm25], 
     words = {kind: {"size": bm25.size, "terms": list(bm25.vocabulary)} for kind, bm25 in lexical.items()}
     (temporary / "lexical.json").write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
     files = {file.name: file_hash(file) for file in sorted(temporary.iterdir())}
-    manifest = {"format": FORMAT, "inputs": dict(inputs), "files": files}
+    manifest = {"inputs": dict(inputs), "files": files}
     (temporary / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
     for file in temporary.iterdir():
         _sync(file)
@@ -162,7 +168,7 @@ def save(place: Path, tables: Mapping[str, Table], lexical: Mapping[str, Bm25], 
     _sync(place.parent)
 
 
-def load(place: Path, articles: Sequence[Article], tokenizer: Tokenizer, inputs: Mapping[str, str]) -> Index:
+def load(place: Path, articles: Sequence[Article], held: Sequence[Passage], inputs: Mapping[str, str]) -> Index:
     """Read an index whose every file matches its manifest.
 
     Raises:
@@ -185,7 +191,7 @@ def load(place: Path, articles: Sequence[Article], tokenizer: Tokenizer, inputs:
     sentences = tuple((article, sentence) for article in articles for sentence in article.sentences)
     return Index(
         articles=tuple(articles),
-        passages=tuple(p for article in articles for p in passages(article, tokenizer)),
+        passages=tuple(held),
         sentences=sentences,
         translated=tuple(row for row, (_, sentence) in enumerate(sentences) if sentence.translation),
         questions=tuple((a, q) for a in articles for q in (*a.questions, *a.gaps)),
@@ -204,8 +210,8 @@ def verify(place: Path, inputs: Mapping[str, str]) -> dict[str, Any]:
         raise IndexDamagedError(f"manifest.json cannot be read: {error}") from error
     if found != dict(inputs):
         raise IndexDamagedError("manifest.json does not list the present inputs")
-    for name, wanted in files.items():
-        if not (place / name).is_file() or file_hash(place / name) != wanted:
+    for name in sorted({file.name for file in place.iterdir()} - {"manifest.json"} | set(files)):
+        if not (place / name).is_file() or file_hash(place / name) != files.get(name):
             raise IndexDamagedError(f"{name} does not match the manifest")
     if not files:
         raise IndexDamagedError("manifest.json lists no file")
@@ -224,17 +230,15 @@ def _bm25(place: Path, kind: str, words: Mapping[str, Any]) -> Bm25:
     return Bm25(words["size"], {term: n for n, term in enumerate(words["terms"])}, *arrays)
 
 
-def _texts(articles: Sequence[Article], tokenizer: Tokenizer) -> dict[str, list[str]]:
+def _texts(articles: Sequence[Article], held: Sequence[Passage]) -> dict[str, list[str]]:
     """The search keys of every row of every table."""
-    held = [(article, sentence) for article in articles for sentence in article.sentences]
+    by_id = {article.id: article for article in articles}
+    contexts = [context_of(by_id[p.article], by_id[p.article].sentence(p.sentences[0])) for p in held]
+    sentences = [sentence for article in articles for sentence in article.sentences]
     return {
-        "passages": [
-            search_key(f"{context_of(article, article.sentence(p.sentences[0]))} {p.text}")
-            for article in articles
-            for p in passages(article, tokenizer)
-        ],
-        "sentences": [search_key(sentence.text) for _, sentence in held],
-        "translations": [search_key(sentence.translation) for _, sentence in held if sentence.translation],
+        "passages": [search_key(f"{context} {p.text}") for context, p in zip(contexts, held, strict=True)],
+        "sentences": [search_key(sentence.text) for sentence in sentences],
+        "translations": [search_key(sentence.translation) for sentence in sentences if sentence.translation],
         "questions": [search_key(q.text) for article in articles for q in (*article.questions, *article.gaps)],
     }
 
@@ -249,13 +253,21 @@ def _article_hash(article: Article) -> str:
     return hashlib.sha256(repr(article).encode()).hexdigest()
 
 
+def _passages_hash(held: Sequence[Passage]) -> str:
+    """Changes with where any passage begins or ends, whatever made it so."""
+    places = "\n".join(f"{p.article} {p.span.start} {p.span.end}" for p in held)
+    return hashlib.sha256(places.encode()).hexdigest()
+
+
 def _key(inputs: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _difference(folder: Path, inputs: Mapping[str, str]) -> str:
     """One line on why there is nothing to load."""
-    for file in sorted(folder.glob("*/manifest.json"), key=lambda f: f.stat().st_mtime, reverse=True):
+    # A folder that a killed build left behind begins with a dot.
+    saved = folder.glob("[!.]*/manifest.json")
+    for file in sorted(saved, key=lambda f: f.stat().st_mtime, reverse=True):
         try:
             old = json.loads(file.read_text(encoding="utf-8"))["inputs"]
         except (OSError, ValueError, KeyError, TypeError):
