@@ -205,7 +205,7 @@ def load_article(folder: Path) -> Article:
             for f in checker.tables(meta, "figures", {"number": int, "sentences": list})
         ),
         doubts=tuple(
-            Doubt(*checker.ids([d["sentence"]], "doubts"), d["zh"], d["en"])
+            Doubt(checker.ids([d["sentence"]], "doubts")[0], d["zh"], d["en"])
             for d in checker.tables(meta, "doubts", {"sentence": int, "zh": str, "en": str})
         ),
         glossary=_glossary(folder / "glossary.tsv"),

@@ -16,8 +16,8 @@ import platformdirs
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _CLOSERS = "”’」』）)》】\"'"
-_ZH_END = re.compile(rf"[。！？!?；;]+[{_CLOSERS}]*|…+[{_CLOSERS}]*(?=\s|$)")
-_EN_END = re.compile(rf"[.!?]+[{_CLOSERS}]*(?=\s+[\"'“‘(\[]?[A-Z0-9]|\s*$)")
+_ZH_END = re.compile(rf"[。！？!?；;]+[{_CLOSERS}]*|(?<!…)…++[{_CLOSERS}]*+(?=\s|$)")
+_EN_END = re.compile(rf"(?<![.!?])[.!?]++[{_CLOSERS}]*+(?=\s++[\"'“‘(\[]?[A-Z0-9]|\s*+$)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:[A-Z]|al|approx|cf|ch|dr|ed|e\.g|eq|etc|fig|figs|i\.e|inc|jr|mr|mrs|ms|no|nos|p|pp|prof|ref|refs|sr|st|u\.s|vol|vs))\.$",
     re.IGNORECASE,
@@ -105,6 +105,8 @@ class JiebaTokenizer:
         self._jieba.initialize()
         self._terms = sorted({term for term in terms if term}, key=lambda term: (-len(term), term))
         for term in self._terms:
+            if term.isascii():
+                continue  # jieba would cut other Latin words at it: DATA into DA and TA
             self._jieba.add_word(term, freq=max(10_000, self._jieba.suggest_freq(term)))
         pattern = "|".join(re.escape(term) for term in self._terms)
         self._whole = re.compile(pattern, re.IGNORECASE) if pattern else None
