@@ -36,7 +36,8 @@ def test_every_sentence_of_the_shipped_article_has_a_translation_and_a_label(art
 def test_shipped_disclaimer_is_sentences_of_the_article(article: Article) -> None:
     assert article.disclaimer_text.startswith("免责说明:本文仅用于传播科普知识")
     assert article.disclaimer_text in article.text
-    assert article.disclaimer_text_en and "doctor" in article.disclaimer_text_en.lower()
+    assert article.disclaimer_text_en
+    assert "doctor" in article.disclaimer_text_en.lower()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ UNSOUND: dict[str, tuple[dict[str, str | None], str, int, str]] = {
     "list as a number": (
         {"article.toml": META.replace("[12]", "12")}, "article.toml", 7, "expected a list of ids in disclaimer",
     ),
-    "sentence translated twice": (row(3, PINS[1]), "translation.en.tsv", 3, "expected each sentence once, found 1 again"),
+    "sentence translated twice": (row(3, PINS[1]), "translation.en.tsv", 3, "each sentence once, found 1 again"),
     "sentence not translated": (row(13, ""), "translation.en.tsv", 12, "found none for 12"),
     "empty translation": (
         row(3, f"2\t{sentence_hash('灯塔建于1902年,高三十米。')}\t \n"), "translation.en.tsv", 3, "found none",
