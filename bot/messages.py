@@ -222,6 +222,7 @@ PAGE: dict[str, dict[str, str]] = {
     "searching": {"zh": "正在原文里找……", "en": "Looking in the article…"},
     "disclaimer": {"zh": "免责说明", "en": "Disclaimer"},
     "disclaimer_whole": {"zh": "全文", "en": "in full"},
+    "disclaimer_less": {"zh": "收起", "en": "less"},
     "disclaimer_place": {"zh": "在原文中查看", "en": "See it in the article"},
     "outline": {"zh": "目录", "en": "Contents"},
     "parallel": {"zh": "英文对照", "en": "English beside the Chinese"},

@@ -299,7 +299,10 @@ const verdict = (button) => {
   if (button.dataset.verdict === "up") {
     trigger("verdict", { turn: button.dataset.turn, verdict: "up" });
     notice(said("thanks"));
-  } else why.hidden = false;
+  } else {
+    why.hidden = false;
+    why.scrollIntoView({ block: "nearest", behavior: smooth() });
+  }
 };
 
 const reason = (button) => {

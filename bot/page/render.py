@@ -378,7 +378,8 @@ def render_disclaimer(article: Article, page: Tongue) -> str:
         whole = f'<p lang="zh-CN">{escape(chinese)}</p>'
     return (
         f'<details class="disclaimer"><summary><span class="line" lang="{language}">{escape(line)}</span>'
-        f'<span class="more">{words("disclaimer_whole", page)}</span></summary>'
+        f'<span class="more"><span class="shut">{words("disclaimer_whole", page)}</span>'
+        f'<span class="open">{words("disclaimer_less", page)}</span></span></summary>'
         f'<div class="whole">{whole}<p><a class="cite plain" href="#s{first.id}" data-article="{escape(article.id)}">'
         f"{words('disclaimer_place', page)}</a></p></div></details>"
     )
