@@ -1,0 +1,77 @@
+# The whole interface for people and CI. `make` alone lists the targets.
+#
+#   ARGS    what a target passes on:   make serve ARGS="--port 8000 --no-open"
+#   PYTHON  which Python to build on:  make serve PYTHON=python3.12
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+STEPS := $(BIN)/python -X utf8
+
+.DEFAULT_GOAL := help
+.PHONY: help serve dev test check format eval train load lock audit browser clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' $(MAKEFILE_LIST)
+
+serve: $(VENV)/.serve  ## open the chat in the browser
+	$(BIN)/yuanwen serve $(ARGS)
+
+dev: $(VENV)/.dev  ## install what testing, measuring and training need
+
+test: $(VENV)/.dev browser  ## run every test, the pages in Chromium last
+	$(STEPS) -m pytest $(ARGS)
+
+check: $(VENV)/.dev  ## formatting, lint, types, direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## mend formatting and what lint can mend itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+eval: $(VENV)/.dev  ## measure retrieval, answers and speed; RESULTS.md says what each figure is
+	$(STEPS) -m evaluation $(ARGS)
+
+train: $(VENV)/.dev  ## train the encoder from files of pairs: make train DATA=folder
+	@test -n "$(DATA)" || { echo "expected a folder of *.tsv.xz pairs; next: make train DATA=folder"; exit 2; }
+	$(STEPS) -m training --data "$(DATA)" $(ARGS)
+
+load: $(VENV)/.dev  ## load, memory and kill tests on loopback
+	$(STEPS) -m tests.load $(ARGS)
+
+lock: $(VENV)/.dev  ## resolve all dependencies again into requirements/
+	$(STEPS) requirements/lock.py
+
+audit: $(VENV)/.dev  ## known vulnerabilities of what is installed to serve, and a bill of materials in build/
+	mkdir -p build
+	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements/serve.txt -f cyclonedx-json -o build/sbom.json
+	@echo "no known vulnerability; bill of materials: build/sbom.json"
+
+clean:  ## remove the environment and what was built
+	rm -rf $(VENV) build dist test-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+browser:
+	@.ci/browser
+
+$(VENV)/.serve: requirements/serve.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "expected Python 3.11 or later, found $$($(PYTHON) -V 2>&1); next: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "expected python3 with venv; next, on Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Installing (a minute or two, once) ..."
+	$(INSTALL) -r requirements/serve.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The libraries of PyTorch's CUDA build are installed only where pip took that build: see requirements/lock.py.
+$(VENV)/.dev: $(VENV)/.serve requirements/dev.txt requirements/torch-cuda.txt
+	@echo "Installing what tests need (some minutes, once) ..."
+	$(INSTALL) -r requirements/dev.txt
+	@$(BIN)/python -m pip check --disable-pip-version-check >/dev/null || $(INSTALL) -r requirements/torch-cuda.txt
+	$(BIN)/python -m pip check --disable-pip-version-check
+	@touch $@
