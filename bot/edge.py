@@ -223,7 +223,7 @@ def widget_policy(ancestors: Iterable[str]) -> ContentSecurityPolicy:
 
 
 class SecurityHeaders:
-    """One policy, `nosniff` and their like on every response, errors included: one set for the page, one for the rest."""
+    """One policy, `nosniff` and the like on every response, errors included: one set for the page, one for the rest."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         ancestors = settings.frame_ancestors

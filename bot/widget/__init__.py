@@ -75,6 +75,7 @@ OPTIONS = [
     "z-index",
     "article",
 ]
+_PAIR = re.compile(r"\[\s+(\d+),\s+(\d+)\s+\]")
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -219,7 +220,7 @@ def router(settings: Settings, articles: Callable[[], tuple[Article, ...]], exam
     @routes.api_route("/api", methods=get)
     async def developers(request: Request) -> Response:
         tongue = language_asked(request)
-        shown = json.dumps(example, ensure_ascii=False, indent=2)
+        shown = _PAIR.sub(r"[\1, \2]", json.dumps(example, ensure_ascii=False, indent=2))
         answer = page(f"api.{'en' if tongue == 'en' else 'zh'}.html", request, stamp=stamp, example=shown)
         if tongue != "zh-Hant":
             return answer

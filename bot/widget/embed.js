@@ -188,7 +188,8 @@ function drawAnswer(turn, last) {
   const parts = [];
   if (answer.message) {
     const before = answer.status === "answered";
-    parts.push(make("p", { class: answer.crisis ? "said card" : before ? "said first" : "said" }, answer.crisis ? dialable(answer.message) : answer.message));
+    if (answer.crisis) parts.push(make("div", { class: "said card" }, answer.message.split("\n").map((one) => make("p", {}, dialable(one)))));
+    else parts.push(make("p", { class: before ? "said first" : "said" }, answer.message));
   }
   const cited = new Map(answer.citations.map((one) => [one.sentence_id, one]));
   for (const sentence of answer.answer.sentences) parts.push(drawSentence(answer, sentence, cited.get(sentence.id)));
@@ -219,9 +220,9 @@ function drawSentence(answer, sentence, citation) {
 }
 
 function source(articleId, id, section, n) {
-  const place = `${sectionName(articleId, section)} · ${t("sentence", { n: id })}`;
+  const place = `${t("sentence", { n: id })} · ${sectionName(articleId, section)}`;
   return make("button", { class: "cite", type: "button", title: t("show_source", { n: id }), onclick: (event) => openSheet(articleId, id, event.currentTarget) },
-    n ? `[${n}]` : "↗", make("span", {}, place));
+    make("b", {}, n ? `[${n}]` : "↗"), make("span", {}, place));
 }
 
 function sectionName(articleId, title) {
@@ -456,7 +457,7 @@ function paragraphs(english) {
     const level = Math.min(4, (article.sections[group[0].section] || { level: 2 }).level + 1);
     const own = make(heading ? `h${Math.max(2, level)}` : "p", { lang: "zh-CN" }, group.map((one) => make("span", { id: `s${one.id}` }, one.text)));
     if (!english || !group[0].translation) return [own];
-    const under = make("p", { class: "under", lang: "en" }, group.flatMap((one) => [make("span", { id: `e${one.id}` }, one.translation), " "]));
+    const under = make("p", { class: heading ? "under title" : "under", lang: "en" }, group.flatMap((one) => [make("span", { id: `e${one.id}` }, one.translation), " "]));
     return [under, own];
   });
 }
