@@ -21,18 +21,18 @@ import fastapi
 import gradio as gr
 
 from bot.answer import Answer
+from bot.chatbot import starters as starters_of_bank
 from bot.feedback import Feedback
 from bot.messages import PAGE, Tongue, say, tongue
 from bot.page import render
 from bot.page.render import Turn
+from bot.settings import MAX_QUESTION_CHARACTERS
 from corpus.article import Article
 from corpus.language import clean, detect_language
 
-MAX_QUESTION_CHARACTERS = 500
 TURNS_KEPT = 50
 """Older turns leave the page: a conversation does not grow without end."""
 TURNS_RESTORED = 10
-STARTERS = 4
 
 _ASSETS = Path(__file__).parent / "page"
 _SANS = ["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
@@ -63,16 +63,10 @@ def page_language(query: Mapping[str, str], accept_language: str) -> Tongue:
 
 
 def starters(article: Article, page: Tongue) -> tuple[str, ...]:
-    """Questions to begin with: chosen ones, else the article's own, spread over its sections."""
-    language = "en" if page == "en" else "zh"
-    chosen = _chosen_starters().get(article.id, {}).get(language)
+    """Questions to begin with: chosen ones, else some of the article's own."""
+    chosen = _chosen_starters().get(article.id, {}).get("en" if page == "en" else "zh")
     if chosen is None:
-        by_section: dict[int, str] = {}
-        for question in article.questions:
-            if question.language == language and question.sentences and question.text.endswith(("?", "？")):
-                by_section.setdefault(article.sentence(question.sentences[0]).section, question.text)
-        texts = list(by_section.values())
-        chosen = texts[:: max(1, len(texts) // STARTERS)][:STARTERS]
+        return starters_of_bank(article, page)
     return tuple(text if page == "en" else say({"zh": text}, page) for text in chosen)
 
 

@@ -230,9 +230,13 @@ const spy = () => {
   for (const section of body.querySelectorAll(".section")) {
     if (section.getBoundingClientRect().top <= line) current = section.dataset.section;
   }
-  for (const link of body.querySelectorAll(".outline a")) {
-    if (link.dataset.section === current) link.setAttribute("aria-current", "location");
-    else link.removeAttribute("aria-current");
+  const contents = find(".outline", body);
+  for (const link of contents.querySelectorAll("a")) {
+    if (link.dataset.section !== current) link.removeAttribute("aria-current");
+    else if (!link.hasAttribute("aria-current")) {
+      link.setAttribute("aria-current", "location");
+      if (wide.matches) contents.scrollTop = link.offsetTop - contents.offsetTop - contents.clientHeight / 2;
+    }
   }
 };
 

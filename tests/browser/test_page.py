@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fastapi
+import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from bot.feedback import Feedback
+from bot.feedback import Feedback, FeedbackStore
 from bot.messages import MOUSE_FIRST
+from bot.settings import Settings
 from corpus.article import load_article
 from tests.browser.conftest import DESK
 from tests.browser.standin import StandInChatbot
@@ -39,26 +42,35 @@ HAN = re.compile(r"[\u3400-\u9fff]")
 class Bot:
     url: str
     chatbot: StandInChatbot
-    feedback: list[Feedback]
+    feedback: Path
+
+    def verdicts(self) -> list[Feedback]:
+        store = FeedbackStore(self.feedback)
+        try:
+            return [given for _, _, given in store.rows()]
+        finally:
+            store.close()
 
 
-def page_app(chatbot: StandInChatbot, feedback: list[Feedback] | None) -> fastapi.FastAPI:
-    from bot.ui import build_page, mount
+@contextmanager
+def running(serve: Any, chatbot: StandInChatbot, **settings: Any) -> Iterator[str]:
+    """The whole application, with no limit on how fast a test may ask, once its page is there."""
+    from bot.api import create_app
 
-    app = fastapi.FastAPI()
-
-    @app.get("/manifest.json")
-    def manifest() -> dict[str, str]:
-        return {}
-
-    return mount(app, build_page(chatbot, on_feedback=None if feedback is None else feedback.append))
+    app = create_app(chatbot, Settings(rate="100000/minute", page_rate="100000/minute", **settings))
+    with serve(app) as url:
+        limit = time.monotonic() + 60
+        while httpx.get(f"{url}/readyz").status_code != 200:
+            assert time.monotonic() < limit, "expected the page within 60 s"
+            time.sleep(0.05)
+        yield url
 
 
 @pytest.fixture(scope="module")
-def bot(serve: Any) -> Iterator[Bot]:
-    """The page over the stand-in, with an operator who takes verdicts."""
-    chatbot, feedback = StandInChatbot(), list[Feedback]()
-    with serve(page_app(chatbot, feedback)) as url:
+def bot(serve: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+    """The application over the stand-in, for an operator who takes verdicts."""
+    chatbot, feedback = StandInChatbot(), tmp_path_factory.mktemp("feedback") / "feedback.sqlite"
+    with running(serve, chatbot, feedback=feedback) as url:
         yield Bot(url, chatbot, feedback)
 
 
@@ -531,7 +543,7 @@ def test_citation_of_another_article_opens_that_article(
         'id = "tea"\ntitle = "茶"\n[disclaimer]\nsentences = [4]\n', encoding="utf-8"
     )
     chatbot = StandInChatbot(extra=[load_article(tmp_path)])
-    with serve(page_app(chatbot, None)) as url:
+    with running(serve, chatbot) as url:
         page = open_page("zh", url=url)
         page.select_option("#choose-article", "tea")
         expect(page.locator("#reader #s2")).to_have_text("茶是一种饮料。")
@@ -618,7 +630,6 @@ def test_copy_takes_source_and_disclaimer_along(open_page: OpenPage, bot: Bot) -
 def test_verdict_with_a_reason_reaches_the_operator(open_page: OpenPage, bot: Bot) -> None:
     page = open_page("en")
     ask(page, QUESTIONS["en"]["answered"])
-    bot.feedback.clear()
     page.click(".thumb[data-verdict=down]")
     reasons = page.locator(".why .reason")
     assert reasons.first.inner_text() == "The quote is right but does not answer me"
@@ -627,7 +638,7 @@ def test_verdict_with_a_reason_reaches_the_operator(open_page: OpenPage, bot: Bo
     page.click(".thumb[data-verdict=up]")
     page.wait_for_timeout(500)
     question = QUESTIONS["en"]["answered"]
-    assert bot.feedback == [
+    assert bot.verdicts() == [
         Feedback("msc-depression", question, (31, 37, 39), "down", "right_but_no_answer"),
         Feedback("msc-depression", question, (31, 37, 39), "up"),
     ]
