@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2, help="the same number gives the same table")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
+    parser.add_argument("--stop-after", type=int, help="leave with a checkpoint after so many steps")
     parser.add_argument("--dev", type=Path, help="development sets to look at when done; never trained on")
     options = parser.parse_args(arguments)
     try:
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             threads=options.threads,
             resume=options.resume,
             dev=options.dev,
+            stop_after=options.stop_after,
             recipe=replace(RECIPE, batch=options.batch),
             sizes=replace(SIZES, rows=options.rows),
         )

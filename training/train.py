@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,19 @@ WARM_UP = 50
 CHECKPOINT = "checkpoint.pt"
 
 
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A stretch of steps over which the rate falls linearly to nothing."""
+
+    start: int
+    end: int
+    rate: float
+
+    def rate_at(self, step: int) -> float:
+        """Return the rate of a step within the stretch."""
+        return self.rate * (self.end - step) / (self.end - self.start)
+
+
 def train(
     corpora: Sequence[Corpus],
     sampler: Sampler,
@@ -30,22 +43,28 @@ def train(
     checkpoint_every: int = 1000,
     stop_after: int | None = None,
 ) -> Table:
-    """Train the table for so many steps and return it; `stop_after` leaves early, as an interruption would."""
-    run = {"recipe": asdict(recipe), "steps": steps, "seed": seed, "sizes": [len(c) for c in corpora]}
-    state = _restore(work / CHECKPOINT, run) if resume else None
+    """Train the table for so many steps and return it; `stop_after` leaves early, as an interruption would.
+
+    A run resumed with another number of steps falls from the rate it had reached to nothing over what is left.
+    """
+    run = {"recipe": asdict(recipe), "seed": seed, "sizes": [len(c) for c in corpora]}
+    leg = Leg(0, steps, recipe.rate)
     start = 0
+    if resume and (state := _restore(work / CHECKPOINT, run)):
+        table, start, leg = Table(**state["table"]), state["step"], Leg(**state["leg"])
+        if leg.end != steps:
+            leg = Leg(start, steps, leg.rate_at(start))
     second_phase = int(recipe.second_phase * steps)
-    if state:
-        table, start = state["table"], state["step"]
     with tqdm(total=steps, initial=start, unit="step", desc="train") as bar:
         for step in range(start, steps):
-            rate = recipe.rate * min(1.0, (step + 1) / WARM_UP) * (1 - step / steps)
+            rate = leg.rate_at(step) * min(1.0, (step + 1) / WARM_UP)
             loss = _step(table, sampler.draw(step), recipe, rate, step >= second_phase)
             bar.update()
             if step % 50 == 0:
                 bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             if (step + 1) % checkpoint_every == 0 or step + 1 == stop_after:
-                _save(work / CHECKPOINT, {"run": run, "table": table, "step": step + 1})
+                state = {"run": run, "table": asdict(table), "step": step + 1, "leg": asdict(leg)}
+                _save(work / CHECKPOINT, state)
             if step + 1 == stop_after:
                 break
     return table
@@ -77,17 +96,17 @@ def _step(table: Table, batch: Batch, recipe: Recipe, rate: float, second_phase:
 def _save(path: Path, state: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
-    torch.save({**state, "table": asdict(state["table"])}, fresh)
+    torch.save(state, fresh)
     os.replace(fresh, path)
 
 
 def _restore(path: Path, run: dict[str, Any]) -> dict[str, Any] | None:
     if not path.exists():
         return None
-    state: dict[str, Any] = torch.load(path, weights_only=False)
+    state: dict[str, Any] = torch.load(path, weights_only=True)
     if state["run"] != run:
         raise ValueError(
             f"expected a checkpoint of this run ({run}) in {path}, found one of {state['run']}; "
             "repeat its command, or start over without --resume"
         )
-    return {**state, "table": Table(**state["table"])}
+    return state

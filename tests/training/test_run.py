@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
@@ -106,6 +107,14 @@ def test_resumed_run_ends_as_the_unbroken_one(data: Path, model: Path, tmp_path:
     assert not (tmp_path / "model").exists()
     run(replace(_settings(data, tmp_path), resume=True))
     assert _bytes(tmp_path / "model") == _bytes(model)
+
+
+def test_run_resumed_with_fewer_steps_still_ends_at_rest(data: Path, tmp_path: Path) -> None:
+    settings = _settings(data, tmp_path)
+    run(replace(settings, stop_after=20))
+    run(replace(settings, resume=True, steps=30, stop_after=29))
+    leg = torch.load(settings.work / "checkpoint.pt", weights_only=True)["leg"]
+    assert leg == {"start": 20, "end": 30, "rate": pytest.approx(RECIPE.rate * 40 / 60)}
 
 
 def test_checkpoint_of_another_run_is_refused(data: Path, tmp_path: Path) -> None:
