@@ -36,6 +36,9 @@ class StandInChatbot:
 
     def ask(self, question: str, history: Sequence[str] = (), *, article: str | None = None) -> Answer:
         self.asked.append((question, tuple(history)))
+        other = next((known for known in self._extra if known.id == article), None)
+        if other:
+            return self._answer(question, Status.ANSWERED, None, (2,), article=other)
         key = search_key(question)
         if "break down" in key or "出错" in key:
             raise RuntimeError(f"secret internals while answering {question}")
@@ -61,8 +64,9 @@ class StandInChatbot:
         related: Sequence[int] = (),
         crisis: bool = False,
         hotline: str | None = None,
+        article: Article | None = None,
     ) -> Answer:
-        article, language = self._article, detect_language(question)
+        article, language = article or self._article, detect_language(question)
         own = tongue(language)
         english = own == "en"
         sentences = [article.sentence(n) for n in ids]

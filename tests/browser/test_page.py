@@ -123,7 +123,9 @@ def test_every_state_is_accessible(
 
     def check(state: str) -> None:
         screenshot(page, f"page-{lang}-{scheme}-{state.replace(' ', '-')}")
-        assert axe_violations(page) == [], state
+        # The article is the same in every state: it is looked at when the page opens and when a citation opens it.
+        parts = None if state in ("empty", "article open") else ["#top", "#log", "#composer"]
+        assert axe_violations(page, parts) == [], state
         expect(page.locator(".disclaimer .line")).to_be_in_viewport()
 
     check("empty")
@@ -143,10 +145,9 @@ def test_every_state_is_accessible_on_a_phone(
 ) -> None:
     page = open_page(lang, phone=True)
     screenshot(page, f"page-phone-{lang}-empty")
-    assert axe_violations(page) == []
     ask(page, QUESTIONS[lang]["answered"])
     screenshot(page, f"page-phone-{lang}-answered")
-    assert axe_violations(page) == []
+    assert axe_violations(page, ["#top", "#log", "#composer"]) == []
     page.locator(".cite").first.click()
     expect(page.locator("#s31")).to_be_in_viewport()
     page.wait_for_function("document.querySelector('#reader').getBoundingClientRect().left < 1")
@@ -545,12 +546,14 @@ def test_citation_of_another_article_opens_that_article(
     chatbot = StandInChatbot(extra=[load_article(tmp_path)])
     with running(serve, chatbot) as url:
         page = open_page("zh", url=url)
+        ask(page, QUESTIONS["zh"]["answered"])
+        assert page.locator(".thumb").count() == 0, "nobody takes verdicts here"
         page.select_option("#choose-article", "tea")
         expect(page.locator("#reader #s2")).to_have_text("茶是一种饮料。")
         expect(page.locator(".disclaimer .line")).to_have_text("本文只供参考。")
-        ask(page, QUESTIONS["zh"]["answered"])
-        assert page.locator(".thumb").count() == 0, "nobody takes verdicts here"
-        page.locator(".cited .cite").first.click()
+        ask(page, "茶是什么?")
+        assert page.locator("#turn-2 blockquote").all_text_contents() == ["茶是一种饮料。"]
+        page.locator("#turn-1 .cite").first.click()
         expect(page.locator("#s31")).to_be_focused()
         assert page.locator("#reader .pane").get_attribute("data-article") == "msc-depression"
         page.context.close()
