@@ -12,7 +12,9 @@ from enum import StrEnum
 from corpus.language import clean
 
 _HAN = r"\u2e80-\u2fdf\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
-_BETWEEN_HAN = re.compile(rf"(?<=[{_HAN}])\s*\n\s*(?=[{_HAN}])")
+_BETWEEN_HAN = re.compile(rf"(?<=[{_HAN}])[ \t]*\n\s*(?=[{_HAN}])")
+_HAN_ONE = re.compile(rf"[{_HAN}]")
+_LATIN = re.compile(r"[^\W_]+")
 _SENTENCE_END = re.compile(r"[。！？!?；;：:….][”’」』）)》】\"']*$")
 _ITEM = re.compile(
     r"[-*•·▪◦●○■□◆►▶✓–]\s*(?=\S)|[(（]?(?:\d{1,2}|[一二三四五六七八九十]{1,3})[)）.、]\s*(?=[^\s\d])"
@@ -84,22 +86,32 @@ def render(blocks: Iterable[Block]) -> str:
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def join_lines(first: str, second: str, words: Collection[str] = ()) -> str:
-    """Two lines of one paragraph: no space between Han characters, a word hyphenated at the break mended.
+def join_lines(lines: Iterable[str], words: Collection[str] = ()) -> str:
+    """The lines of one paragraph: no space between Han characters, words hyphenated at a break mended.
 
     A hyphen before a small letter goes, unless the text's `words` (lower case) show that it belongs there.
     """
-    first, second = first.rstrip(), second.lstrip()
+    pieces: list[str] = []
+    for line in (stripped for line in lines if (stripped := line.strip())):
+        if pieces:
+            drop_hyphen, glue = _seam(pieces[-1], line, words)
+            pieces[-1] = pieces[-1][:-1] if drop_hyphen else pieces[-1]
+            pieces.append(glue)
+        pieces.append(line)
+    return "".join(pieces)
+
+
+def _seam(first: str, second: str, words: Collection[str]) -> tuple[bool, str]:
+    """Whether the hyphen that ends the first line goes, and what comes between the two."""
     if first.endswith("\u00ad"):
-        return first[:-1] + second
-    if (before := re.search(r"[^\W_]+[-‐]$", first)) and (after := re.match(r"[^\W_]+", second)):
-        whole, compound = before[0][:-1] + after[0], before[0][:-1] + "-" + after[0]
+        return True, ""
+    if first[-1] in "-‐" and (before := re.search(r"[^\W_]+$", first[-60:-1])) and (after := _LATIN.match(second)):
+        whole, compound = before[0] + after[0], f"{before[0]}-{after[0]}"
         belongs = compound.lower() in words and whole.lower() not in words
-        broken = re.search(r"[A-Za-z]{2}[-‐]$", first) and re.match(r"[a-z]{2}", second)
-        return (first[:-1] if broken and not belongs else first) + second
-    if re.search(rf"[{_HAN}]$", first) and re.match(rf"[{_HAN}]", second):
-        return first + second
-    return f"{first} {second}" if first and second else first + second
+        return re.search(r"[A-Za-z]{2}$", before[0]) is not None and re.match(
+            r"[a-z]{2}", after[0]
+        ) is not None and not belongs, ""
+    return False, "" if _HAN_ONE.match(first[-1]) and _HAN_ONE.match(second) else " "
 
 
 def width(text: str) -> int:
@@ -108,7 +120,7 @@ def width(text: str) -> int:
 
 
 def ends_sentence(text: str) -> bool:
-    return _SENTENCE_END.search(text.rstrip()) is not None
+    return _SENTENCE_END.search(text[-40:].rstrip()) is not None
 
 
 def opens_item(text: str) -> bool:
@@ -123,10 +135,10 @@ def unwrap(lines: Sequence[str], *, strict: bool = False) -> list[str]:
     lines = [line.strip() for line in lines if line.strip()]
     margin = max((width(line) for line in lines), default=0)
     wrapped = margin <= 130 and sum(width(line) > 0.75 * margin for line in lines[:-1]) >= 0.6 * (len(lines) - 1)
-    paragraphs: list[str] = []
+    paragraphs: list[list[str]] = []
     for number, line in enumerate(lines):
         if number == 0 or opens_item(line):
-            paragraphs.append(line)
+            paragraphs.append([line])
             continue
         above = lines[number - 1]
         full = wrapped and len(lines) > 2 and width(above) > 0.75 * margin
@@ -135,7 +147,7 @@ def unwrap(lines: Sequence[str], *, strict: bool = False) -> list[str]:
         else:
             joined = full and width(above) > 0.88 * margin and not above.endswith(("。", "！", "？"))
         if joined:
-            paragraphs[-1] = join_lines(paragraphs[-1], line)
+            paragraphs[-1].append(line)
         else:
-            paragraphs.append(line)
-    return paragraphs
+            paragraphs.append([line])
+    return [join_lines(paragraph) for paragraph in paragraphs]

@@ -6,7 +6,6 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable
-from functools import reduce
 from typing import Any
 
 from corpus.ingest.blocks import Block, Kind, Reading, join_lines, make_block, make_row, unwrap
@@ -62,6 +61,8 @@ def read_html(text: str, *, whole: bool = False) -> Reading:
         tree = lxml.html.document_fromstring(text.replace("\x00", "").encode("utf-8", "replace"), parser=parser)
     except lxml.etree.ParserError:
         return Reading(())
+    if any("depth" in entry.message.lower() for entry in parser.error_log):
+        raise RecursionError("tags are nested too deep")  # the parser has left out what is further in
     root = tree if whole else _main_element(tree, text)
     walker = _Walker(root, whole=whole)
     walker.walk(tree)
@@ -104,9 +105,7 @@ class _Walker:
         lines = re.split(r"[\x00\n]" if self._preformatted else _BREAK, text)
         single = self._kind in (Kind.HEADING, Kind.CAPTION)
         paragraphs = (
-            [reduce(join_lines, map(_fold, lines))]
-            if single
-            else unwrap([_fold(line) for line in lines], strict=self._whole)
+            [join_lines(map(_fold, lines))] if single else unwrap([_fold(line) for line in lines], strict=self._whole)
         )
         for paragraph in paragraphs:
             block = make_block(self._kind, self._mark + paragraph, self._level)
@@ -314,4 +313,4 @@ def _page_title(tree: Any, kept: Iterable[Block], boilerplate: Iterable[Block]) 
     named = tree.xpath("//meta[@property='og:title' or @name='twitter:title']/@content")
     titles = [clean(str(value)) for value in (*named, *(e.text or "" for e in tree.iter("title")))]
     first = next((title for title in titles if title), None)
-    return (_SITE.sub("", first) or first) if first else None
+    return (_SITE.sub("", first[:300]) or first) if first else None

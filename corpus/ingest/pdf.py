@@ -46,7 +46,7 @@ _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)?(?!-$)")
 _GLYPH = re.compile(r"\(cid:\d+\)")
 _BULLET = re.compile(r"^[•·▪◦●○■□◆\ue000-\uf8ff]\s*(?=\S)")
 _LABEL = re.compile(r"[•·▪◦●○■□◆\ue000-\uf8ff–-]|[(（]?[\da-z一二三四五六七八九十]{1,3}[)）.、]?")
-_MOST_CHARACTERS, _MOST_LINES = 30_000, 2_000
+_MOST_CHARACTERS, _MOST_LINES = 30_000, 1_000
 """On one page; more is not a page that people read, and laying it out would take minutes."""
 
 
@@ -340,14 +340,15 @@ def _without_margins(pages: Sequence[_Page]) -> tuple[list[_Line], Counter[str]]
         for edge in edges(page):
             for depth, row in enumerate(edge):
                 if not all(
-                    _PAGE_NUMBER.fullmatch(x.text) or repeated[key(x, depth == 0), depth == 0] >= enough for x in row
+                    _PAGE_NUMBER.fullmatch(x.text[:40]) or repeated[key(x, depth == 0), depth == 0] >= enough
+                    for x in row
                 ):
                     break
                 margins.update(row)
         for line in page.lines:
             if line in margins:
                 dropped["page headers, footers and numbers"] += 1
-            elif _CONTENTS.search(line.text):
+            elif _CONTENTS.search(line.text[-100:]):
                 dropped["tables of contents"] += 1
             else:
                 kept.append(line)
@@ -356,9 +357,12 @@ def _without_margins(pages: Sequence[_Page]) -> tuple[list[_Line], Counter[str]]
 
 def _in_order(lines: Sequence[_Line], widths: dict[int, float]) -> Iterator[_Line | _Row]:
     """Lines in reading order, page by page: across the page where a line is wide, column by column between."""
+    pages: defaultdict[int, list[_Line]] = defaultdict(list)
+    for line in lines:
+        pages[line.page].append(line)
     for number, page_width in widths.items():
         band: list[_Line] = []
-        own = sorted((line for line in lines if line.page == number), key=lambda line: (-line.top, line.left))
+        own = sorted(pages[number], key=lambda line: (-line.top, line.left))
         for line in own:
             if line.right - line.left > 0.55 * page_width:
                 yield from _columns(band)
@@ -509,9 +513,7 @@ def _continues(
 
 
 def _block(paragraph: Sequence[_Line], levels: dict[float, int], words: Collection[str]) -> list[Block]:
-    text = paragraph[0].text
-    for line in paragraph[1:]:
-        text = join_lines(text, line.text, words)
+    text = join_lines((line.text for line in paragraph), words)
     level = _level(paragraph[0], levels)
     short = width(text) <= 120 and not re.search(r"[。；;，,]$", text)
     if _CAPTION.match(text) and len(text) > 3:

@@ -30,7 +30,7 @@ def read_markdown(text: str) -> Reading:
     title = None
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
     if front := _FRONT_MATTER.match(text):
-        named = _FRONT_TITLE.search(front[1])
+        named = _FRONT_TITLE.search(front[1][:2000])
         title = clean(named[1]) if named else None
         text = text[front.end() :]
     # A line break is kept as one, because Chinese is often written with one paragraph a line and no blank line.

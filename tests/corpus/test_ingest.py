@@ -222,12 +222,12 @@ def test_text_keeps_lines_that_stand_alone() -> None:
     ],
 )
 def test_join_lines(first: str, second: str, joined: str) -> None:
-    assert join_lines(first, second) == joined
+    assert join_lines([first, second]) == joined
 
 
 def test_join_lines_keeps_a_hyphen_that_the_text_has_elsewhere() -> None:
-    assert join_lines("a long-", "term effect", {"long-term"}) == "a long-term effect"
-    assert join_lines("a trans-", "plant", {"transplant", "trans-plant"}) == "a transplant"
+    assert join_lines(["a long-", "term effect"], {"long-term"}) == "a long-term effect"
+    assert join_lines(["a trans-", "plant"], {"transplant", "trans-plant"}) == "a transplant"
 
 
 def test_text_knows_headings_from_lists(tmp_path: Path) -> None:
@@ -503,6 +503,46 @@ def test_ingest_survives_deep_nesting(tmp_path: Path) -> None:
     text = "<div>" * 20_000 + "<p>A sentence deep inside.</p>"
     with pytest.raises(FileRefusedError, match="expected"):
         ingest_text(tmp_path, "x.html", text, None)
+
+
+ADVERSARIAL = {
+    "spaces": " " * 50_000,
+    "lines": "\n" * 50_000,
+    "lines of one letter": "a\n" * 25_000,
+    "wrapped lines": "a line that ends in a hyph-\n" * 2_000,
+    "Han and lines": "汉\n \n" * 12_500,
+    "full stops": "." * 50_000,
+    "dotted leaders": ". " * 25_000,
+    "closers": "。" + "”" * 50_000,
+    "numbers": "1." * 25_000,
+    "hashes": "# " * 25_000,
+    "brackets": "[" * 50_000,
+    "marks": "*_`" * 16_000,
+    "quotes": "> " * 25_000,
+    "tables": "|-" * 25_000,
+    "tags": "<b>" * 16_000,
+    "not": "does not " * 5_500,
+    "disclaimers": "免责声明" * 12_500,
+    "front matter": "---\ntitle: a" + " " * 50_000 + "b\n---\n",
+    "zero widths": "\u200b" * 50_000,
+    "combining": "e" + "\u0301" * 50_000,
+    "surrogates of another kind": "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16") * 25_000,
+}
+
+
+@pytest.mark.parametrize("ending", ["md", "txt", "html"])
+@pytest.mark.parametrize("case", ADVERSARIAL)
+def test_ingest_takes_no_time_over_adversarial_text(tmp_path: Path, case: str, ending: str) -> None:
+    text = f"First words.{ADVERSARIAL[case]}x\n\nLast words.\n"
+    file = write(tmp_path / f"x.{ending}", text)
+    started = time.process_time()
+    if case == "tags" and ending != "txt":
+        with pytest.raises(FileRefusedError, match="nest"):
+            ingest(file, "Not advice.")
+    else:
+        text = ingest(file, "Not advice.").text
+        assert (text.count("irst words"), text.count("ast words")) == (1, 1)
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize(
