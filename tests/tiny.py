@@ -145,6 +145,8 @@ def write_article(folder: Path, changes: Mapping[str, str | None] | None = None)
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (files | changes).items():
-        if content is not None:
+        if content is None:
+            (folder / name).unlink(missing_ok=True)
+        else:
             (folder / name).write_text(content, encoding="utf-8")
     return folder

@@ -6,6 +6,7 @@ would carry over 220. What may go over 220: nothing but one word that is longer.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -42,13 +43,13 @@ def check(article: Article, tokenizer: JiebaTokenizer) -> None:
         if len(parts) > 1:
             assert len(sentence.text) > MAX_CHARACTERS
             inside(sentence, parts, tokenizer)
-    for passage, following in zip(found, found[1:], strict=False):
+    for passage, following in itertools.pairwise(found):
         lengths(article, passage, following)
 
 
 def inside(sentence: Sentence, parts: list[Passage], tokenizer: JiebaTokenizer) -> None:
     """The parts of one long sentence follow each other and meet between two words."""
-    assert all(a.span.end == b.span.start for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a.span.end == b.span.start for a, b in itertools.pairwise(parts))
     cuts = {p.span.end - sentence.span.start for p in parts[:-1]}
     for token in tokenizer.tokens(sentence.text):
         assert not any(token.span.start < cut < token.span.end for cut in cuts), token.text

@@ -1,0 +1,317 @@
+"""The saved index: built once, checked against its manifest at every start, never served stale or damaged."""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bot.chatbot
+from bot.chatbot import load_chatbot
+from corpus.article import Article, load_article
+from corpus.passage import passages
+from corpus.segment import JiebaTokenizer
+from index import store
+from index.store import Index, IndexDamagedError, file_hash, manifest_inputs, open_index, verify
+from tests.index.building import build
+from tests.tiny import QUESTIONS, ROOT, TEXT, TinyEncoder, translations, write_article
+
+Open = Callable[..., tuple[Index, list[str]]]
+
+
+@cache
+def tokenizer_of(dictionary: tuple[str, ...]) -> JiebaTokenizer:
+    """Kept, since jieba takes a second to read its dictionary."""
+    return JiebaTokenizer(dictionary)
+
+
+@pytest.fixture
+def open_lighthouse(tmp_path: Path) -> Open:
+    """Open the index of the lighthouse, its files changed as given; returns the index and what was said."""
+
+    def opened(
+        changes: dict[str, str | None] | None = None, seed: int = 7, dictionary: Sequence[str] = (), **more: str
+    ) -> tuple[Index, list[str]]:
+        article = load_article(write_article(tmp_path / "lighthouse", changes))
+        encoder, said = TinyEncoder(seed=seed), list[str]()
+        inputs = manifest_inputs((article,), encoder, dictionary, more)
+        tokenizer = tokenizer_of(tuple(dictionary))
+        return open_index(tmp_path / "index", (article,), encoder, tokenizer, inputs, say=said.append), said
+
+    return opened
+
+
+def place(tmp_path: Path) -> Path:
+    """The one saved index."""
+    [found] = [p for p in (tmp_path / "index").iterdir() if p.is_dir()]
+    return found
+
+
+def test_index_is_built_on_first_use_and_loaded_ever_after(open_lighthouse: Open, tmp_path: Path) -> None:
+    _, said = open_lighthouse()
+    assert said == ["There is no index yet: building it."]
+    before = file_hash(place(tmp_path) / "manifest.json")
+    _, said = open_lighthouse()
+    assert said == []
+    assert file_hash(place(tmp_path) / "manifest.json") == before
+
+
+def test_manifest_names_every_file_and_everything_it_was_made_from(open_lighthouse: Open, tmp_path: Path) -> None:
+    index, _ = open_lighthouse()
+    folder = place(tmp_path)
+    files = {file.name for file in folder.iterdir()} - {"manifest.json"}
+    assert dict(index.manifest["files"]) == {name: file_hash(folder / name) for name in files}
+    assert set(index.manifest["inputs"]) == {
+        "article lighthouse", "encoder", "chunking rule", "dictionary", "metric", "software", "passages",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"changes": {"article.md": TEXT.replace("七十岁", "八十岁")}}, "article lighthouse"),
+        ({"changes": {"translation.en.tsv": translations(TEXT).replace("sentence 4", "4")}}, "article lighthouse"),
+        ({"changes": {"questions.tsv": QUESTIONS.replace("\t8", "\t7")}}, "article lighthouse"),
+        ({"changes": {"glossary.tsv": None}}, "article lighthouse"),
+        ({"seed": 8}, "encoder"),
+        ({"dictionary": ["守塔人"]}, "dictionary"),
+        ({"reader": "other weights"}, "reader"),
+    ],
+)  # fmt: skip
+def test_change_is_noticed_named_and_rebuilt(open_lighthouse: Open, changes: dict[str, object], named: str) -> None:
+    open_lighthouse()
+    _, said = open_lighthouse(**changes)
+    assert said == [f"The saved index is stale (changed: {named}): building it again."]
+    assert open_lighthouse(**changes)[1] == []
+
+
+def test_changed_chunking_is_noticed(open_lighthouse: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_lighthouse()
+    monkeypatch.setattr("corpus.passage.MAX_CHARACTERS", 30)
+    _, said = open_lighthouse()
+    assert said == ["The saved index is stale (changed: passages): building it again."]
+
+
+def test_changed_reader_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_article(tmp_path / "articles" / "lighthouse")
+    monkeypatch.setattr(bot.chatbot, "load_encoder", lambda name: TinyEncoder())
+    load_chatbot(tmp_path / "articles", cache=tmp_path / "index")
+    model = tmp_path / "reader.json"
+    model.write_bytes(bot.chatbot.READER_MODEL.read_bytes() + b" ")
+    monkeypatch.setattr(bot.chatbot, "READER_MODEL", model)
+    said: list[str] = []
+    load_chatbot(tmp_path / "articles", cache=tmp_path / "index", say_line=said.append)
+    assert said == ["The saved index is stale (changed: reader): building it again."]
+
+
+def test_every_changed_character_of_the_article_is_noticed(open_lighthouse: Open) -> None:
+    """One in six of them, to save time; the hash of the article is in the manifest."""
+    index, _ = open_lighthouse()
+    known = index.manifest["inputs"]
+    for at in range(0, len(TEXT), 6):
+        if TEXT[at].isalnum():
+            text = TEXT[:at] + "改" + TEXT[at + 1 :]
+            assert load_hash(text) != known["article lighthouse"], text[at - 3 : at + 3]
+
+
+def load_hash(text: str) -> str:
+    from corpus.article import parse
+
+    sections, sentences = parse(text, ("说明",))
+    article = Article("lighthouse", "", None, "zh-Hans", text, "", sections, sentences, (1,))
+    return manifest_inputs((article,), TinyEncoder(), ())["article lighthouse"]
+
+
+def test_saved_tables_hold_every_text_in_order(open_lighthouse: Open) -> None:
+    index, _ = open_lighthouse()
+    assert {kind: len(table) for kind, table in index.tables.items()} == {
+        "passages": len(index.passages),
+        "sentences": 12,
+        "translations": 12,
+        "questions": 6,
+    }
+    encoder = TinyEncoder()
+    rows = [sentence.text for _, sentence in index.sentences]
+    np.testing.assert_allclose(index.tables["sentences"].vectors(), encoder.encode_passages(rows), atol=1e-6)
+    assert [q.text for _, q in index.questions[4:]] == ["灯塔的造价是多少?", "How much did the lighthouse cost?"]
+
+
+def test_faiss_finds_what_numpy_finds(tiny_index: Index, tiny: TinyEncoder) -> None:
+    for kind in ("passages", "sentences", "questions"):
+        table = tiny_index.tables[kind]
+        query = tiny.encode_queries(["氟西汀和干细胞哪个好"])[0]
+        products = table.vectors() @ query
+        scores, rows = table.search(query, 10)
+        np.testing.assert_allclose(scores, np.sort(products)[::-1][:10], atol=1e-5)
+        np.testing.assert_allclose(products[rows], scores, atol=1e-5)
+
+
+def test_more_rows_than_there_are_is_all_of_them(open_lighthouse: Open) -> None:
+    index, _ = open_lighthouse()
+    scores, rows = index.tables["sentences"].search(np.ones(24, dtype=np.float32), 1000)
+    assert sorted(rows.tolist()) == list(range(12))
+    assert list(scores) == sorted(scores, reverse=True)
+
+
+def test_progress_counts_to_the_end(lighthouse: Article, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    encoder, tokenizer = TinyEncoder(), tokenizer_of(())
+    inputs = manifest_inputs((lighthouse,), encoder, ())
+    open_index(tmp_path, (lighthouse,), encoder, tokenizer, inputs, lambda *step: seen.append(step))
+    done = [done for _, done, _ in seen]
+    total = 12 + 12 + 6 + len(passages(lighthouse, tokenizer))
+    assert done == sorted(done)
+    assert seen[-1][1:] == (total, total)
+
+
+def test_flipped_bit_in_any_file_is_never_served(open_lighthouse: Open, tmp_path: Path) -> None:
+    index, _ = open_lighthouse()
+    folder = place(tmp_path)
+    inputs = index.manifest["inputs"]
+    verify(folder, inputs)
+    files = sorted(file for file in folder.iterdir())
+    chance = random.Random(200)
+    for number in range(200):
+        file = files[number % len(files)]
+        data = file.read_bytes()
+        bit = chance.randrange(8 * len(data))
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(flipped)
+        with pytest.raises(IndexDamagedError, match=r"manifest"):
+            verify(folder, inputs)
+        file.write_bytes(data)
+    verify(folder, inputs)
+
+
+@pytest.mark.parametrize("file", ["passages.faiss", "lexical.json", "questions.ids.npy", "manifest.json"])
+@pytest.mark.parametrize("harm", ["cut short", "emptied", "removed", "flipped"])
+def test_damaged_index_is_rebuilt_with_one_line_saying_why(
+    open_lighthouse: Open, tmp_path: Path, file: str, harm: str
+) -> None:
+    whole, _ = open_lighthouse()
+    path = place(tmp_path) / file
+    data = path.read_bytes()
+    path.unlink()
+    if harm != "removed":
+        flipped = bytes([data[0] ^ 4]) + data[1:]
+        path.write_bytes({"cut short": data[:-1], "emptied": b"", "flipped": flipped}[harm])
+    index, said = open_lighthouse()
+    assert len(said) == 1
+    assert said[0].startswith("The saved index is damaged (")
+    assert file in said[0]
+    assert said[0].endswith("): building it again.")
+    assert index.manifest == whole.manifest
+    assert open_lighthouse()[1] == []
+
+
+def test_file_that_the_manifest_does_not_list_is_damage(open_lighthouse: Open, tmp_path: Path) -> None:
+    open_lighthouse()
+    (place(tmp_path) / "more.npy").write_bytes(b"x")
+    assert open_lighthouse()[1] == [
+        "The saved index is damaged (more.npy does not match the manifest): building it again."
+    ]
+
+
+def test_index_of_other_inputs_under_this_name_is_refused(open_lighthouse: Open, tmp_path: Path) -> None:
+    index, _ = open_lighthouse()
+    with pytest.raises(IndexDamagedError, match="does not list the present inputs"):
+        verify(place(tmp_path), {**index.manifest["inputs"], "encoder": "another"})
+
+
+def test_two_builds_give_the_same_bytes(open_lighthouse: Open, tmp_path: Path) -> None:
+    first, _ = open_lighthouse()
+    shutil.rmtree(tmp_path / "index")
+    second, _ = open_lighthouse()
+    assert first.manifest == second.manifest
+
+
+def program(*arguments: object) -> object:
+    """What `tests.index.building` prints."""
+    command = [sys.executable, "-m", "tests.index.building", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_build_killed_at_twenty_moments_leaves_the_old_index_or_the_new(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    write_article(first / "lighthouse")
+    old, _ = build(first, seed=1)
+    shutil.copytree(first, tmp_path / "0")
+    assert program("die", tmp_path, 0) == {"0": False}
+    count = int((tmp_path / "0" / "moments").read_text(encoding="utf-8"))
+    assert count > 40
+    moments = sorted({1 + number * (count - 1) // 19 for number in range(20)})
+    for moment in moments:
+        shutil.copytree(first, tmp_path / str(moment))
+    assert program("die", tmp_path, *moments) == {str(moment): 9 for moment in moments}
+    new, _ = build(tmp_path / "0", seed=2)
+    [new_name] = [path.name for path in (tmp_path / "0" / "index").iterdir() if path.is_dir()]
+    [old_name] = [path.name for path in (first / "index").iterdir() if path.is_dir()]
+    states = []
+    for moment in moments:
+        folder = tmp_path / str(moment)
+        found = {path.name for path in (folder / "index").glob("[!.]*") if path.is_dir()}
+        assert found <= {old_name, new_name}
+        states.append((sound(folder / "index" / old_name, old), sound(folder / "index" / new_name, new)))
+        assert states[-1][1] or new_name not in found, "a half-made index stands where it would be loaded"
+        index, said = build(folder, seed=2)
+        assert index.manifest == new.manifest
+        assert len(said) == (0 if states[-1][1] else 1)
+    assert all(before or after for before, after in states)
+    assert (True, False) in states
+    assert states[-1][1]
+
+
+def sound(place: Path, index: Index) -> bool:
+    try:
+        return verify(place, index.manifest["inputs"]) == index.manifest
+    except IndexDamagedError:
+        return False
+
+
+def test_four_builders_at_once_build_once_and_load_the_same(tmp_path: Path) -> None:
+    write_article(tmp_path / "lighthouse")
+    builders = program("together", tmp_path, 4)
+    assert isinstance(builders, list)
+    assert sorted(len(b["said"]) for b in builders) == [0, 0, 0, 1]
+    assert all(b["files"] == builders[0]["files"] for b in builders)
+
+
+def sources() -> list[Path]:
+    return [file for part in ("bot", "corpus", "index", "evaluation") for file in sorted((ROOT / part).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("file", sources(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_nothing_is_unpickled(file: Path) -> None:
+    unsafe = {"pickle", "cPickle", "marshal", "shelve", "joblib", "dill", "cloudpickle"}
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert not unsafe & {alias.name.split(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] not in unsafe
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("np.load", "numpy.load"):
+            assert "allow_pickle=False" in ast.unparse(node)
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in ("torch.load", "eval", "exec")
+
+
+def test_array_that_holds_a_pickle_is_refused(open_lighthouse: Open, tmp_path: Path) -> None:
+    index, _ = open_lighthouse()
+    folder = place(tmp_path)
+    np.save(folder / "passages.ids.npy", np.array([{"not": "numbers"}], dtype=object), allow_pickle=True)
+    manifest = dict(index.manifest)
+    manifest["files"] = {**manifest["files"], "passages.ids.npy": file_hash(folder / "passages.ids.npy")}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(IndexDamagedError, match="pickle"):
+        store.load(folder, index.articles, index.passages, manifest["inputs"])
