@@ -135,16 +135,13 @@ class TransformerEncoder:
             else self._own_prompt("passage", "document")
         )
         self.name = name
+        self.dim = int(self._encode([""], "").shape[1])
         weights = Path(name)
         self.fingerprint = folder_hash(weights) if weights.is_dir() else hashlib.sha256(name.encode()).hexdigest()
 
     def _own_prompt(self, *names: str) -> str:
         prompts: dict[str, str] = self._model.prompts or {}
         return next((prompts[name] for name in names if prompts.get(name)), "")
-
-    @property
-    def dim(self) -> int:
-        return int(self._model.get_sentence_embedding_dimension())
 
     @property
     def table(self) -> None:
