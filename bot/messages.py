@@ -237,6 +237,7 @@ PAGE: dict[str, dict[str, str]] = {
     "figure_elsewhere": {"zh": "原图见论文", "en": "see the paper for the image"},
     "back": {"zh": "回到回答", "en": "Back to the answer"},
     "choose_article": {"zh": "选择文章", "en": "Choose an article"},
+    "no_script": {"zh": "这个页面需要 JavaScript。", "en": "This page needs JavaScript."},
     "characters_left": {"zh": "{n} / {limit} 字", "en": "{n} / {limit} characters"},
 }
 

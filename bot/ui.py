@@ -7,7 +7,7 @@ import os
 import time
 import tomllib
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, get_args
@@ -25,6 +25,7 @@ from bot.chatbot import starters as starters_of_bank
 from bot.feedback import Feedback
 from bot.messages import PAGE, Tongue, say, tongue
 from bot.page import render
+from bot.page.head import OwnHead, page_language
 from bot.page.render import Turn
 from bot.settings import MAX_QUESTION_CHARACTERS
 from corpus.article import Article
@@ -38,6 +39,9 @@ _ASSETS = Path(__file__).parent / "page"
 _SANS = ["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
 _MONO = ["ui-monospace", "Menlo", "Consolas", "monospace"]
 
+_PAPER, _PAPER_DARK = "#f6f3ec", "#171513"
+"""As in page.css: the page is in its colour before its style sheet is there."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -48,18 +52,6 @@ class Answering(Protocol):
     def articles(self) -> tuple[Article, ...]: ...
 
     def ask(self, question: str, history: Sequence[str] = (), *, article: str | None = None) -> Answer: ...
-
-
-def page_language(query: Mapping[str, str], accept_language: str) -> Tongue:
-    """The page's language: `?lang=` where it is one, then the browser's first that we speak, then English."""
-    asked = query.get("lang", "").strip().lower()
-    for name in (asked, *(part.split(";")[0].strip().lower() for part in accept_language.split(","))):
-        if name.startswith("zh"):
-            traditional = any(mark in name for mark in ("hant", "tw", "hk", "mo"))
-            return "zh-Hant" if traditional else "zh"
-        if name.split("-")[0] == "en":
-            return "en"
-    return "en"
 
 
 def starters(article: Article, page: Tongue) -> tuple[str, ...]:
@@ -238,7 +230,10 @@ def _text(event: gr.EventData, key: str) -> str:
 
 def mount(app: fastapi.FastAPI, page: gr.Blocks, path: str = "/") -> fastapi.FastAPI:
     """Mount the page with everything closed or switched off that it does not need."""
-    theme = gr.themes.Base(primary_hue="red", neutral_hue="stone", font=_SANS, font_mono=_MONO)
+    theme = gr.themes.Base(primary_hue="red", neutral_hue="stone", font=_SANS, font_mono=_MONO).set(
+        body_background_fill=_PAPER, body_background_fill_dark=_PAPER_DARK
+    )
+    app.add_middleware(OwnHead, path=path)
     mounted: fastapi.FastAPI = gr.mount_gradio_app(
         app,
         page,

@@ -94,9 +94,7 @@ def render_log(
 def _welcome(starters: Sequence[str], page: Tongue) -> str:
     items = _questions(starters)
     begin = f'<p class="lead-in" id="starters">{words("starters", page)}</p>{items}' if starters else ""
-    return (
-        f'<p class="hello">{words("hello", page)}</p><p class="hello-more">{words("hello_more", page)}</p>{begin}'
-    )
+    return f'<p class="hello">{words("hello", page)}</p><p class="hello-more">{words("hello_more", page)}</p>{begin}'
 
 
 def _questions(questions: Sequence[str]) -> str:

@@ -133,7 +133,7 @@ AXE_OPTIONS = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag2
 
 @pytest.fixture(scope="session")
 def axe_violations() -> Callable[..., list[str]]:
-    """The rules of WCAG 2.0 to 2.2, A and AA, that a page or parts of it break, each with the first elements that do."""
+    """The rules of WCAG 2.2, A and AA, that a page or parts of it break, each with the first elements that do."""
     from axe_playwright_python.sync_playwright import Axe
 
     axe = Axe()

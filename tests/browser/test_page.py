@@ -196,6 +196,11 @@ def test_nothing_says_gradio(open_page: OpenPage) -> None:
     page = open_page("en")
     assert "gradio" not in page.locator("body").inner_text().lower()
     assert page.locator("footer:visible").count() == 0
+    served = httpx.get(page.url, headers={"accept-language": "zh-CN"}).text
+    head = served[: served.index("<script")]
+    assert "gradio" not in head.lower()
+    assert '<html\n\tlang="zh-CN"' in head
+    assert "<title>原文问答" in head
 
 
 # --- asking -----------------------------------------------------------------------------------------------------------
