@@ -21,6 +21,7 @@ from bot.answer import (
     Related,
     Status,
 )
+from bot.features import Asked
 from bot.highlight import Highlighter
 from bot.messages import (
     ERRORS,
@@ -33,13 +34,13 @@ from bot.messages import (
     tongue,
 )
 from bot.reader import MODEL as READER_MODEL
-from bot.reader import Asked, Reader, Reading, Scored, TrainedReader
+from bot.reader import Reader, Reading, Scored, TrainedReader
 from bot.safety import Concern, SafetyRules
 from corpus.article import Article, ArticleError, Evidence, Sentence, load_article
 from corpus.language import Language, clean, detect_language
 from corpus.segment import JiebaTokenizer
 from index.encoder import load_encoder
-from index.retriever import BankMatch, LocalRetriever, Query, Retriever
+from index.retriever import BankMatch, LocalRetriever, Retriever
 from index.store import Progress, file_hash, manifest_inputs, open_index
 
 ARTICLES = Path(__file__).parent.parent / "corpus" / "articles"
@@ -108,26 +109,23 @@ class Chatbot:
         )
 
     def _read(self, text: str, history: Sequence[str]) -> tuple[Reading, list[BankMatch]]:
-        """Read the question alone, and with what came before where it may lean on that."""
+        """Read the question as the conversation gives it; one that is only brief also alone, if that reads better."""
+        asked = self.in_conversation(text, history)
+        reading = self._stages(asked)
+        if asked.query.text == text or dialogue.leans(text):
+            return reading
+        alone = self._stages(Asked(self.retriever.prepare(text)))
+        return reading if reading[0].answerable > alone[0].answerable else alone
+
+    def in_conversation(self, text: str, history: Sequence[str]) -> Asked:
+        """The question, with the one before in mind if it may lean on that."""
         query = self.retriever.prepare(text)
         earlier = [turn for turn in map(clean, history) if 0 < len(turn) <= MAX_QUESTION_CHARACTERS][-dialogue.TURNS :]
         if not earlier or not (dialogue.leans(text) or dialogue.brief(text)):
-            return self._stages(Asked(query))
-        before, answered = self._carried(earlier)
-        leaning = self._stages(Asked(query.after(before, dialogue.SHARE), answered))
-        if dialogue.leans(text):
-            return leaning
-        alone = self._stages(Asked(query))
-        return leaning if leaning[0].answerable > alone[0].answerable else alone
-
-    def _carried(self, earlier: Sequence[str]) -> tuple[Query, tuple[tuple[str, int], ...]]:
-        """The last question, itself read with those before it, and the sentences that answered it."""
-        asked = Asked(self.retriever.prepare(earlier[-1]))
-        if len(earlier) > 1 and dialogue.leans(earlier[-1]):
-            before, answered = self._carried(earlier[:-1])
-            asked = Asked(asked.query.after(before, dialogue.SHARE), answered)
-        reading, _ = self._stages(asked)
-        return asked.query, tuple((s.article.id, s.sentence.id) for s in reading.chosen)
+            return Asked(query)
+        before = self.in_conversation(earlier[-1], earlier[:-1])
+        answered = tuple((s.article.id, s.sentence.id) for s in self._stages(before)[0].chosen)
+        return Asked(query.after(before.query, dialogue.SHARE), answered)
 
     def _stages(self, asked: Asked) -> tuple[Reading, list[BankMatch]]:
         hits = self.retriever.retrieve(asked.query)
@@ -296,6 +294,7 @@ def load_chatbot(
     articles: Path | Sequence[Article] = ARTICLES,
     *,
     encoder: str | None = None,
+    reader: Reader | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
     say_line: Callable[[str], None] = lambda line: None,
@@ -315,13 +314,15 @@ def load_chatbot(
     dictionary = sorted({name for article in held for term in article.glossary for name in term.chinese})
     tokenizer = JiebaTokenizer(dictionary)
     loaded = load_encoder(encoder)
-    inputs = manifest_inputs(held, loaded, dictionary, {"reader": file_hash(READER_MODEL)})
+    inputs = manifest_inputs(
+        held, loaded, dictionary, {"reader": file_hash(READER_MODEL) if reader is None else "given"}
+    )
     folder = cache or user_cache_path("yuanwen") / "index"
     index = open_index(folder, held, loaded, tokenizer, inputs, progress, say_line)
     return Chatbot(
         articles=held,
         retriever=LocalRetriever(index, loaded, tokenizer),
-        reader=TrainedReader(),
+        reader=reader or TrainedReader(),
         safety=SafetyRules.load(),
         highlighter=Highlighter(loaded, tokenizer),
     )

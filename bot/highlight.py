@@ -23,6 +23,7 @@ class Highlighter:
 
     def __init__(self, encoder: Encoder, tokenizer: Tokenizer) -> None:
         self._encoder, self._tokenizer = encoder, tokenizer
+        self._floor = float(np.median(encoder.table.weights)) if encoder.table is not None else 0.0
         self._words = lru_cache(maxsize=2048)(self._words_of)
 
     def highlights(self, question: str, sentence: str) -> tuple[Span, ...]:
@@ -48,9 +49,9 @@ class Highlighter:
         ids = self._encoder.token_ids([key])[0]
         if not ids.size:
             return []
-        weighty = table.weights[ids] >= np.median(table.weights)
+        weighty = table.weights[ids] >= self._floor
         close = (units @ table.vectors[ids[weighty]].T).max(axis=1, initial=0) >= ALIKE
-        return [spans[i] for i in np.flatnonzero(close & (weights >= np.median(table.weights)))]
+        return [spans[i] for i in np.flatnonzero(close & (weights >= self._floor))]
 
     def _words_of(self, sentence: str) -> tuple[list[Span], FloatArray, FloatArray]:
         """Each word with the mean vector and the weight of its tokens."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
@@ -43,6 +44,17 @@ def search_key(text: str) -> str:
     """What search compares: full width, traditional script, case and stray spaces make no difference."""
     folded = unicodedata.normalize("NFKC", clean(text)).lower()
     return _SPACE_IN_HAN.sub("", to_simplified(clean(folded)))
+
+
+def any_of(names: Iterable[str]) -> re.Pattern[str]:
+    """Any of the names, longest first; a Latin one as a whole word, in singular or plural (the match is the name)."""
+
+    def whole(name: str) -> str:
+        escaped = re.escape(name)
+        return rf"(?<![A-Za-z0-9]){escaped}(?=s?(?![A-Za-z0-9]))" if name.isascii() else escaped
+
+    ordered = sorted(names, key=lambda name: (-len(name), name))
+    return re.compile("|".join(map(whole, ordered)) or r"(?!)")
 
 
 def detect_language(text: str) -> Language:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.article import Article, BankQuestion, Sentence
-from corpus.language import search_key
+from corpus.language import any_of, search_key
 from corpus.passage import Passage
 from corpus.segment import Span, Tokenizer
 from index.encoder import Encoder, FloatArray, IntArray, TokenTable
@@ -54,7 +53,7 @@ class Query:
     units: FloatArray
     """(tokens, dim): the vector of each token at length one."""
     similarities: FloatArray
-    """(tokens, distinct tokens of the index): the cosines that late interaction looks up."""
+    """(tokens, distinct tokens of the articles): the cosines that late interaction looks up."""
     terms: tuple[str, ...]
     """Words for lexical search, the Chinese names of glossary terms among them."""
 
@@ -95,6 +94,15 @@ class BankMatch:
     question: BankQuestion
     row: int
     retrieval_score: float
+    """Half the cosine, half late interaction both ways."""
+    dense: float
+    there: float
+    """How well the query's tokens are found in the question, by their importance."""
+    back: float
+    """How well the question's tokens are found in the query."""
+    least_there: float
+    """The worst found of the three tokens of the query that matter most."""
+    least_back: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,40 +140,47 @@ class Retriever(Protocol):
 
 
 class LateInteraction:
-    """MaxSim from stored token ids: for each query token the best cosine among a row's tokens."""
+    """MaxSim from stored token ids: for each query token the best cosine among a row's tokens.
 
-    def __init__(self, tables: Iterable[Table], table: TokenTable) -> None:
-        tables = list(tables)
-        self._vocabulary = np.unique(np.concatenate([t.ids for t in tables]))
-        self._vectors = np.ascontiguousarray(table.vectors[self._vocabulary].T)
-        self._weights = table.weights[self._vocabulary]
-        self._local = {id(t): np.searchsorted(self._vocabulary, t.ids) for t in tables}
+    The article's own tokens are few, so that their cosines are computed once a query and looked up by every stage;
+    the bank's are many, so that only those of the candidates are.
+    """
+
+    def __init__(self, tables: Mapping[str, Table], table: TokenTable) -> None:
+        self._tables, self._table = tables, table
+        self._shared = {kind: t for kind, t in tables.items() if kind != "questions"}
+        vocabulary = np.unique(np.concatenate([t.ids for t in self._shared.values()]))
+        self._vectors = np.ascontiguousarray(table.vectors[vocabulary].T)
+        self._columns = {kind: np.searchsorted(vocabulary, t.ids) for kind, t in self._shared.items()}
 
     def similarities(self, units: FloatArray) -> FloatArray:
-        """(len(units), distinct tokens of the index): cosines."""
+        """(len(units), distinct tokens of the articles): cosines."""
         return np.asarray(units @ self._vectors)
 
-    def best(self, similarities: FloatArray, table: Table, rows: NDArray[np.int64]) -> FloatArray:
+    def best(self, query: Query, kind: str, rows: NDArray[np.int64]) -> FloatArray:
         """(query tokens, rows): zero for a row without tokens."""
-        columns, begins = self._gather(table, rows)
-        return _segments(np.maximum, similarities[:, columns], begins)
+        places, begins = _ragged(self._tables[kind], rows)
+        return _segments(np.maximum, query.similarities[:, self._columns[kind][places]], begins)
 
-    def cover(self, similarities: FloatArray, table: Table, rows: NDArray[np.int64]) -> FloatArray:
-        """(rows,): how well a row's own tokens are found in the query, weighted by their importance."""
-        columns, begins = self._gather(table, rows)
-        if not similarities.size:
-            return np.zeros(len(rows), dtype=np.float32)
-        share = self._weights[columns]
-        sums = _segments(np.add, np.stack([similarities.max(axis=0)[columns] * share, share]), begins)
-        return np.asarray(sums[0] / np.where(sums[1] > 0, sums[1], 1), dtype=np.float32)
+    def both_ways(self, query: Query, kind: str, rows: NDArray[np.int64]) -> FloatArray:
+        """(4, rows): query in row, row in query, and the worst found of the three weightiest tokens of each."""
+        places, begins = _ragged(self._tables[kind], rows)
+        ids = self._tables[kind].ids[places]
+        cosines = query.units @ self._table.vectors[ids].T
+        best = _segments(np.maximum, cosines, begins)
+        found, weights = cosines.max(axis=0), self._table.weights[ids]
+        back, total = _segments(np.add, np.stack([found * weights, weights]), begins)
+        least = np.ones(len(rows), dtype=np.float32)
+        for row, (start, end) in enumerate(zip(begins, np.append(begins[1:], len(ids)), strict=True)):
+            if end > start:
+                least[row] = found[start:end][weightiest(weights[start:end])].min()
+        there_least = best[weightiest(query.weights)].min(axis=0)
+        return np.stack([query.weights @ best, back / np.where(total > 0, total, 1), there_least, least])
 
-    def _gather(self, table: Table, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Column in `similarities` of each token of these rows, and where each row's begin."""
-        starts = table.offsets[rows]
-        lengths = table.offsets[rows + 1] - starts
-        begins = np.cumsum(lengths) - lengths
-        flat = np.arange(int(lengths.sum())) + np.repeat(starts - begins, lengths)
-        return self._local[id(table)][flat], begins
+
+def weightiest(weights: FloatArray, count: int = 3) -> NDArray[np.int64]:
+    """Places of the tokens that matter most."""
+    return np.argsort(-weights, kind="stable")[:count]
 
 
 class LocalRetriever:
@@ -174,7 +189,7 @@ class LocalRetriever:
     def __init__(self, index: Index, encoder: Encoder, tokenizer: Tokenizer, fusion: Fusion | None = None) -> None:
         self.index = index
         self._encoder, self._tokenizer, self._fusion = encoder, tokenizer, fusion or Fusion()
-        self._late = LateInteraction(index.tables.values(), encoder.table) if encoder.table is not None else None
+        self._late = LateInteraction(index.tables, encoder.table) if encoder.table is not None else None
         self._vectors = {kind: table.vectors() for kind, table in index.tables.items()}
         self._relatives = _Relatives.of(index)
         self._expansion = _Expansion(index.articles)
@@ -210,7 +225,7 @@ class LocalRetriever:
         rows = np.union1d(near, _largest(words, fusion.candidates))
         dense = self._vectors["passages"][rows] @ query.vector
         lexical = words[rows]
-        late = self._maxsim(query, table, rows)
+        late = query.weights @ self._best(query, "passages", rows)
         total = fusion.dense * _standard(dense) + fusion.lexical * _standard(lexical) + fusion.late * _standard(late)
         return [
             Hit(self.index.passages[rows[i]], float(total[i]), float(dense[i]), float(lexical[i]), float(late[i]))
@@ -256,14 +271,17 @@ class LocalRetriever:
         if not len(table):
             return []
         dense, rows = table.search(query.vector, max(2 * top_k, 48))
-        scores = dense
+        ways = np.tile(dense, (4, 1))
         if self._late is not None and query.ids.size:
-            there = self._maxsim(query, table, rows)
-            back = self._late.cover(query.similarities, table, rows)
-            scores = 0.5 * dense + 0.25 * (there + back)
-        order = np.argsort(-scores, kind="stable")[:top_k]
-        found = [(self.index.questions[rows[i]], int(rows[i]), float(scores[i])) for i in order]
-        return [BankMatch(article, question, row, score) for (article, question), row, score in found]
+            ways = self._late.both_ways(query, "questions", rows)
+        scores = 0.5 * dense + 0.25 * (ways[0] + ways[1])
+        columns = np.stack([scores, dense, *ways], axis=1)
+        return [self._match(int(rows[i]), columns[i].tolist()) for i in np.argsort(-scores, kind="stable")[:top_k]]
+
+    def _match(self, row: int, numbers: list[float]) -> BankMatch:
+        score, dense, there, back, least_there, least_back = numbers
+        article, question = self.index.questions[row]
+        return BankMatch(article, question, row, score, dense, there, back, least_there, least_back)
 
     def passage_of(self, article: Article, sentence: Sentence) -> Span:
         """The smallest run of passages that holds the whole sentence."""
@@ -279,12 +297,7 @@ class LocalRetriever:
     def _best(self, query: Query, kind: str, rows: NDArray[np.int64]) -> FloatArray:
         if self._late is None or not query.ids.size:
             return np.zeros((len(query.ids), len(rows)), dtype=np.float32)
-        return self._late.best(query.similarities, self.index.tables[kind], rows)
-
-    def _maxsim(self, query: Query, table: Table, rows: NDArray[np.int64]) -> FloatArray:
-        if self._late is None or not query.ids.size:
-            return np.zeros(len(rows), dtype=np.float32)
-        return query.weights @ self._late.best(query.similarities, table, rows)
+        return self._late.best(query, kind, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,16 +339,17 @@ class _Expansion:
         self._exact: dict[str, str] = {}
         self._folded: dict[str, str] = {}
         for term in (term for article in articles for term in article.glossary):
+            chinese = search_key(term.zh)
             for name in term.names:
                 if name == term.zh:
                     continue
                 # Short abbreviations are words of their own in lower case: Flu and flu, Hip and hip.
                 if name == term.abbreviation and len(name) <= 3:
-                    self._exact[name] = term.zh
+                    self._exact[name] = chinese
                 else:
-                    self._folded[search_key(name)] = term.zh
-        self._pattern = _alternatives(self._folded)
-        self._exact_pattern = _alternatives(self._exact)
+                    self._folded[search_key(name)] = chinese
+        self._pattern = any_of(self._folded)
+        self._exact_pattern = any_of(self._exact)
 
     def names(self, text: str, key: str) -> list[str]:
         found = [self._folded[m.group()] for m in self._pattern.finditer(key)]
@@ -343,15 +357,12 @@ class _Expansion:
         return [name for name in dict.fromkeys(found) if name not in key]
 
 
-def _alternatives(names: Iterable[str]) -> re.Pattern[str]:
-    """Any of the names, longest first; a Latin one as a whole word, in singular or plural."""
-
-    def whole(name: str) -> str:
-        escaped = re.escape(name)
-        return rf"(?<![A-Za-z0-9]){escaped}(?=s?(?![A-Za-z0-9]))" if name.isascii() else escaped
-
-    ordered = sorted(names, key=lambda name: (-len(name), name))
-    return re.compile("|".join(map(whole, ordered)) or r"(?!)")
+def _ragged(table: Table, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Place in `ids` of each token of these rows, and where each row's begin."""
+    starts = table.offsets[rows]
+    lengths = table.offsets[rows + 1] - starts
+    begins = np.cumsum(lengths) - lengths
+    return np.arange(int(lengths.sum())) + np.repeat(starts - begins, lengths), begins
 
 
 def _segments(reduce: np.ufunc, values: FloatArray, begins: NDArray[np.int64]) -> FloatArray:

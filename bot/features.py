@@ -1,0 +1,350 @@
+"""The numbers that the reader's models see: of a bank question, of a sentence, of a question as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.question import KINDS, asks, gives, numbers, ordinal
+from corpus.article import Article, Evidence
+from corpus.language import any_of, search_key
+from index.retriever import BankMatch, Hit, Query, SentenceEvidence, weightiest
+
+FloatArray = NDArray[np.float32]
+
+MATCH_FEATURES = (
+    "dense", "there", "back", "least_there", "least_back", "terms_only_here", "terms_only_there", "terms_shared",
+    "numbers_only_here", "numbers_only_there", "numbers_shared", "asks_only_here", "asks_only_there", "asks_shared",
+    "ordinal_differs", "ordinal_same", *(f"{kind}_differs" for kind in KINDS),
+)  # fmt: skip
+"""Of a question of the bank beside the query."""
+
+SENTENCE_FEATURES = (
+    "dense", "dense_translation", "late", "late_translation", "late_both", "late_context", "late_neighbours",
+    "least_covered", "lexical", "lexical_translation", "lead_dense", "lead_late", "lead_context",
+    "bank", "bank_lead", "bank_vote", "bank_sharp_vote", "bank_first", "passage_rank",
+    "heading", "disclaimer", "caption", "reference", "length",
+    "numbers_found", "numbers_missing", "terms_found", "terms_missing", "terms_context_missing",
+    "ordinal_same", "ordinal_other", "previous", "after_previous", "item_of_previous", "section_of_previous",
+    *(f"asks_{kind}_gives" for kind in KINDS),
+    *(f"asks_{kind}_lacks" for kind in KINDS),
+)  # fmt: skip
+
+QUESTION_FEATURES = (
+    "bank", "bank_second", "gap", "gap_second", "bank_over_gap", "bank_to_gap", "gap_vote", "gap_share", "agreement",
+    "top", "margin", "late", "late_context", "dense", "least_covered", "second_least_covered", "covered",
+    "uncovered_weight", "lexical", "terms", "terms_missing", "numbers_missing", "tokens", "english", "type_missing",
+    "bank_least_there", "bank_least_back", "bank_terms_only_here", "bank_terms_only_there", "bank_near", "gap_near",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question in its conversation: what was said before as far as it matters now."""
+
+    query: Query
+    previous: tuple[tuple[str, int], ...] = ()
+    """Article and sentence of what answered the question before, for one that goes on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    """What a question names and asks for."""
+
+    terms: frozenset[int]
+    numbers: frozenset[str]
+    asks: NDArray[np.bool_]
+    ordinal: int | None
+
+
+def match_features(asked: Asked, bank: Sequence[BankMatch]) -> FloatArray:
+    """(matches, MATCH_FEATURES)"""
+    rows = []
+    here = {article: _wording(asked.query.key, article) for article in {match.article for match in bank}}
+    for match in bank:
+        own, other = here[match.article], _bank_wording(match.question.text, match.article)
+        rows.append((
+            match.dense, match.there, match.back, match.least_there, match.least_back,
+            *_compared(own.terms, other.terms), *_compared(own.numbers, other.numbers),
+            np.count_nonzero(own.asks & ~other.asks), np.count_nonzero(other.asks & ~own.asks),
+            np.count_nonzero(own.asks & other.asks), own.ordinal != other.ordinal,
+            own.ordinal == other.ordinal and own.ordinal is not None, *(own.asks != other.asks),
+        ))  # fmt: skip
+    return np.array(rows, dtype=np.float32).reshape(len(rows), len(MATCH_FEATURES))
+
+
+def _compared(here: frozenset[object], there: frozenset[object]) -> tuple[int, int, int]:
+    shared = len(here & there)
+    return len(here) - shared, len(there) - shared, shared
+
+
+def _wording(key: str, article: Article) -> _Wording:
+    traits = _traits(article)
+    return _Wording(frozenset(traits.terms_of(key)), numbers(key), np.array(asks(key)), ordinal(key))
+
+
+@lru_cache(maxsize=65_536)
+def _bank_wording(question: str, article: Article) -> _Wording:
+    return _wording(search_key(question), article)
+
+
+@dataclass(frozen=True, slots=True)
+class _Traits:
+    """What does not depend on the question, for the sentences of one article."""
+
+    fixed: FloatArray
+    """(sentences, 5): heading, disclaimer, caption, reference, length."""
+    gives: NDArray[np.bool_]
+    """(sentences, kinds)"""
+    numbers: tuple[frozenset[str], ...]
+    terms: NDArray[np.bool_]
+    """(sentences, glossary)"""
+    context_terms: NDArray[np.bool_]
+    """The same with heading, opening of the item and neighbours."""
+    ordinal: NDArray[np.int64]
+    """Position of the sentence's item in its list, 0 for none; `lasts` marks the last of a list."""
+    lasts: NDArray[np.bool_]
+    item: NDArray[np.int64]
+    section: NDArray[np.int64]
+    names: dict[str, int]
+    """Search key of each name of a glossary term -> its number."""
+    pattern: re.Pattern[str]
+    """Any of the names."""
+
+    def terms_of(self, key: str) -> list[int]:
+        """The glossary terms that a search key names."""
+        return sorted({self.names[match.group()] for match in self.pattern.finditer(key)})
+
+
+def sentence_features(
+    asked: Asked,
+    hits: Sequence[Hit],
+    evidence: SentenceEvidence,
+    bank: Sequence[BankMatch],
+    matches: FloatArray,
+) -> FloatArray:
+    """(candidates, SENTENCE_FEATURES); `matches` is the probability of each bank question to ask for the same."""
+    query = asked.query
+    column: dict[str, FloatArray | NDArray[np.bool_]] = {}
+    both = np.maximum(evidence.late, evidence.late_translation)
+    context = np.maximum(both, evidence.late_context)
+    late_both, late_context = query.weights @ both, query.weights @ context
+    column["dense"], column["dense_translation"] = evidence.dense, evidence.dense_translation
+    column["late"], column["late_translation"] = (
+        query.weights @ evidence.late,
+        query.weights @ evidence.late_translation,
+    )
+    column["late_both"], column["late_context"] = late_both, late_context
+    column["late_neighbours"] = query.weights @ np.maximum(context, evidence.late_neighbours)
+    column["least_covered"] = _least(context, query.weights)
+    column["lexical"] = _share(evidence.lexical)
+    column["lexical_translation"] = _share(evidence.lexical_translation)
+    dense = np.maximum(evidence.dense, evidence.dense_translation)
+    column["lead_dense"], column["lead_late"] = dense - dense.max(), late_both - late_both.max(initial=0)
+    column["lead_context"] = late_context - late_context.max(initial=0)
+    column |= _bank_columns(evidence, bank, matches)
+    rank = {
+        (h.passage.article, n): 1 / (1 + i) for i, h in reversed(list(enumerate(hits))) for n in h.passage.sentences
+    }
+    column["passage_rank"] = np.array([rank.get((a.id, s.id), 0.0) for a, s in evidence.sentences])
+
+    rows = np.array([s.id - 1 for _, s in evidence.sentences])
+    first = evidence.sentences[0][0]
+    if all(article is first for article, _ in evidence.sentences):
+        column |= _word_columns(asked, _traits(first), first.id, rows)
+    else:
+        parts = [_word_columns(asked, _traits(a), a.id, rows[i : i + 1]) for i, (a, _) in enumerate(evidence.sentences)]
+        column |= {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return np.stack([column[name] for name in SENTENCE_FEATURES], axis=1).astype(np.float32)
+
+
+def _bank_columns(evidence: SentenceEvidence, bank: Sequence[BankMatch], matches: FloatArray) -> dict[str, FloatArray]:
+    best, lead, vote, sharp, first = np.zeros((5, len(evidence.sentences)), dtype=np.float32)
+    place = {(article.id, s.id): i for i, (article, s) in enumerate(evidence.sentences)}
+    answered = [(float(p), match) for p, match in zip(matches, bank, strict=True) if match.question.sentences]
+    answered.sort(key=lambda pair: -pair[0])
+    for rank, (probability, match) in enumerate(answered):
+        for number in match.question.sentences:
+            i = place.get((match.article.id, number))
+            if i is not None:
+                best[i] = max(best[i], probability)
+                vote[i] += probability / len(match.question.sentences)
+                sharp[i] += probability**3 / len(match.question.sentences)
+                first[i] = max(first[i], rank == 0)
+    lead[:] = best - best.max(initial=0)
+    return {
+        "bank": best,
+        "bank_lead": lead,
+        "bank_vote": vote / max(float(vote.sum()), 1e-9),
+        "bank_sharp_vote": sharp / max(float(sharp.sum()), 1e-9),
+        "bank_first": first,
+    }
+
+
+def _word_columns(asked: Asked, traits: _Traits, article: str, rows: NDArray[np.int64]) -> dict[str, FloatArray]:
+    key = asked.query.key
+    wanted = np.array(asks(key))
+    given = traits.gives[rows]
+    column: dict[str, FloatArray] = {
+        f"asks_{kind}_gives": given[:, i].astype(np.float32) if wanted[i] else np.zeros(len(rows), np.float32)
+        for i, kind in enumerate(KINDS)
+    }
+    column |= {
+        f"asks_{kind}_lacks": (~given[:, i]).astype(np.float32) if wanted[i] else np.zeros(len(rows), np.float32)
+        for i, kind in enumerate(KINDS)
+    }
+    for i, name in enumerate(("heading", "disclaimer", "caption", "reference", "length")):
+        column[name] = traits.fixed[rows, i]
+    asked_numbers = numbers(key)
+    if asked_numbers:
+        found = np.array([len(asked_numbers & traits.numbers[row]) for row in rows], dtype=np.float32)
+        column["numbers_found"], column["numbers_missing"] = found, len(asked_numbers) - found
+    else:
+        column["numbers_found"] = column["numbers_missing"] = np.zeros(len(rows), np.float32)
+    terms = traits.terms_of(key)
+    column["terms_found"] = traits.terms[rows][:, terms].sum(axis=1).astype(np.float32)
+    column["terms_missing"] = len(terms) - column["terms_found"]
+    column["terms_context_missing"] = len(terms) - traits.context_terms[rows][:, terms].sum(axis=1).astype(np.float32)
+    which = ordinal(key)
+    place = traits.ordinal[rows]
+    same = (traits.lasts[rows] if which == -1 else place == which) if which else np.zeros(len(rows), bool)
+    column["ordinal_same"] = (same & (place > 0)).astype(np.float32)
+    column["ordinal_other"] = (~same & (place > 0)).astype(np.float32) if which else np.zeros(len(rows), np.float32)
+    before = np.array([n - 1 for a, n in asked.previous if a == article], dtype=np.int64)
+    items = traits.item[before]
+    column["previous"] = np.isin(rows, before).astype(np.float32)
+    column["after_previous"] = np.isin(rows, before + 1).astype(np.float32)
+    column["item_of_previous"] = np.isin(traits.item[rows], items[items > 0]).astype(np.float32)
+    column["section_of_previous"] = np.isin(traits.section[rows], traits.section[before]).astype(np.float32)
+    return column
+
+
+def question_features(
+    asked: Asked,
+    evidence: SentenceEvidence,
+    bank: Sequence[BankMatch],
+    matched: FloatArray,
+    matches: FloatArray,
+    features: FloatArray,
+    scores: FloatArray,
+) -> FloatArray:
+    """(QUESTION_FEATURES,): what speaks for the article having an answer.
+
+    Args:
+        matched: `match_features`.
+        matches: probability of each bank question to ask for the same.
+        features: `sentence_features`.
+        scores: probability of each sentence to answer.
+    """
+    query = asked.query
+    of = {name: features[:, i] for i, name in enumerate(SENTENCE_FEATURES)}
+    top = int(scores.argmax())
+    is_gap = np.array([not match.question.sentences for match in bank], dtype=bool)
+    answered, gaps = _two_best(matches[~is_gap]), _two_best(matches[is_gap])
+    values = {
+        "bank": answered[0],
+        "bank_second": answered[1],
+        "gap": gaps[0],
+        "gap_second": gaps[1],
+        "bank_over_gap": answered[0] - gaps[0],
+        "bank_to_gap": np.log(answered[0] + 0.01) - np.log(gaps[0] + 0.01),
+        "gap_vote": (matches[is_gap] ** 2).sum() / max(float((matches**2).sum()), 1e-9),
+        "gap_share": is_gap.mean() if bank else 0,
+        "agreement": of["bank_vote"][top],
+        "top": scores[top],
+        "margin": scores[top] - np.partition(scores, -2)[-2] if len(scores) > 1 else scores[top],
+        "late": of["late_both"].max(),
+        "late_context": of["late_context"][top],
+        "dense": max(of["dense"].max(), of["dense_translation"].max()),
+        "lexical": np.log1p(max(evidence.lexical.max(), evidence.lexical_translation.max())),
+        "terms": of["terms_found"][top],
+        "terms_missing": of["terms_context_missing"][top],
+        "numbers_missing": of["numbers_missing"].min(),
+        "tokens": np.log1p(len(query.ids)),
+        "english": query.key.isascii(),
+    }
+    values |= _coverage(query, evidence)
+    lacks = [of[f"asks_{kind}_lacks"][top] for kind, asked_for in zip(KINDS, asks(query.key), strict=True) if asked_for]
+    values["type_missing"] = np.mean(lacks) if lacks else 0
+    nearest = (
+        matched[int(np.where(is_gap, -1, matches).argmax())] if not is_gap.all() else np.zeros(len(MATCH_FEATURES))
+    )
+    for name in ("least_there", "least_back", "terms_only_here", "terms_only_there"):
+        values[f"bank_{name}"] = nearest[MATCH_FEATURES.index(name)]
+    near = np.array([match.retrieval_score for match in bank])
+    values["bank_near"], values["gap_near"] = near[~is_gap].max(initial=0), near[is_gap].max(initial=0)
+    return np.array([values[name] for name in QUESTION_FEATURES], dtype=np.float32)
+
+
+def _two_best(scores: FloatArray) -> tuple[float, float]:
+    first, second = sorted((0.0, 0.0, *map(float, scores)), reverse=True)[:2]
+    return first, second
+
+
+def _coverage(query: Query, evidence: SentenceEvidence) -> dict[str, float]:
+    """How well the question's tokens are found anywhere in the article, the worst of the weighty ones above all."""
+    context = np.maximum(np.maximum(evidence.late, evidence.late_translation), evidence.late_context)
+    if not context.size:
+        return {"least_covered": 0, "second_least_covered": 0, "covered": 0, "uncovered_weight": 1}
+    anywhere = context.max(axis=1)
+    least = np.sort(anywhere[weightiest(query.weights, 4)])
+    return {
+        "least_covered": least[0],
+        "second_least_covered": least[1] if least.size > 1 else least[0],
+        "covered": query.weights @ anywhere,
+        "uncovered_weight": query.weights[anywhere < 0.5].sum(),
+    }
+
+
+def _share(scores: FloatArray) -> FloatArray:
+    return scores / max(float(scores.max(initial=0)), 1e-9)
+
+
+def _least(scores: FloatArray, weights: FloatArray) -> FloatArray:
+    """(candidates,): the worst covered of the three query tokens that matter most."""
+    if not scores.shape[0]:
+        return np.zeros(scores.shape[1], dtype=np.float32)
+    return np.asarray(scores[weightiest(weights)].min(axis=0))
+
+
+@lru_cache(maxsize=256)
+def _traits(article: Article) -> _Traits:
+    keys = [search_key(s.text) for s in article.sentences]
+    names = {search_key(name): i for i, term in enumerate(article.glossary) for name in term.names}
+    pattern = any_of(names)
+    terms = np.zeros((len(keys), max(len(article.glossary), 1)), dtype=bool)
+    for row, key in enumerate(keys):
+        terms[row, [names[match.group()] for match in pattern.finditer(key)]] = True
+    around = terms.copy()
+    ordinals = np.zeros(len(keys), dtype=np.int64)
+    lasts = np.zeros(len(keys), dtype=bool)
+    openers = sorted({s.item for s in article.sentences if s.item})
+    for row, s in enumerate(article.sentences):
+        section = article.section_of(s).sentences
+        for n in {section[0], s.item or s.id, s.id - 1, s.id + 1}:
+            if n in section:
+                around[row] |= terms[n - 1]
+        if s.item:
+            siblings = [n for n in openers if article.sentence(n).section == s.section]
+            ordinals[row] = siblings.index(s.item) + 1
+            lasts[row] = s.item == siblings[-1]
+    kinds = (Evidence.HEADING, Evidence.DISCLAIMER, Evidence.CAPTION, Evidence.REFERENCE)
+    fixed = [[*(s.evidence is kind for kind in kinds), np.log(len(s.text)) / 5] for s in article.sentences]
+    return _Traits(
+        fixed=np.array(fixed, dtype=np.float32),
+        gives=np.array([gives(s.text) for s in article.sentences]),
+        numbers=tuple(numbers(key) for key in keys),
+        terms=terms,
+        context_terms=around,
+        ordinal=ordinals,
+        lasts=lasts,
+        item=np.array([s.item or 0 for s in article.sentences]),
+        section=np.array([s.section for s in article.sentences]),
+        names=names,
+        pattern=pattern,
+    )
