@@ -10,7 +10,7 @@ from html import escape
 from bot.answer import Answer, AnswerSentence, Citation, Related
 from bot.feedback import FeedbackReason
 from bot.messages import EVIDENCE, MOUSE_FIRST, PAGE, REASONS, Tongue, say, tongue
-from bot.page.terms import Terms, article_terms, explained
+from bot.page.terms import Terms, article_terms, explained, unbroken
 from corpus.article import Article, Evidence, Section, Sentence
 from corpus.language import to_simplified
 
@@ -444,7 +444,7 @@ def _outline(article: Article, page: Tongue) -> str:
         if title or section.title:
             items.append(
                 f'<li class="level-{section.level}"><a href="#s{section.sentences[0]}" data-section="{number}" '
-                f'lang="{language}">{escape(title or section.title)}</a></li>'
+                f'lang="{language}">{unbroken(title or section.title, article.glossary)}</a></li>'
             )
     return (
         f'<details class="outline"><summary>{words("outline", page)}</summary>'
@@ -496,7 +496,8 @@ def _section(article: Article, number: int, page: Tongue) -> str:
 
 def _heading(article: Article, sentence: Sentence, section: Section, page: Tongue) -> str:
     tag = f"h{min(section.level + 2, 6)}"
-    chinese = f'<span class="s" id="s{sentence.id}" lang="zh-CN">{escape(sentence.text)}</span>'
+    text = unbroken(sentence.text, article.glossary)
+    chinese = f'<span class="s" id="s{sentence.id}" lang="zh-CN">{text}</span>'
     english = _english([sentence], None, set())
     doubt = _doubt_mark(article, sentence, page)
     both = english + chinese + doubt if page == "en" else chinese + doubt + english

@@ -79,6 +79,24 @@ def _with_terms(text: str, terms: Terms, seen: set[str]) -> str:
     return "".join(pieces)
 
 
+@lru_cache(maxsize=16)
+def _whole_names(glossary: tuple[Term, ...]) -> re.Pattern[str] | None:
+    names = {name for term in glossary for name in term.chinese if 2 <= len(name) <= 8}
+    pattern = "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
+    return re.compile(pattern) if pattern else None
+
+
+def unbroken(text: str, glossary: tuple[Term, ...]) -> str:
+    """A heading as HTML in which no term of the glossary is parted by the end of a line."""
+    pattern = _whole_names(glossary)
+    pieces: list[str] = []
+    at = 0
+    for match in pattern.finditer(text) if pattern else ():
+        pieces.append(f'{escape(text[at : match.start()])}<span class="whole-word">{escape(match[0])}</span>')
+        at = match.end()
+    return "".join(pieces) + escape(text[at:])
+
+
 def article_terms(article: Article | None, tongue: Tongue) -> Terms:
     """The abbreviations of an article, or none without one."""
     return terms_of(article.glossary if article else (), tongue)
