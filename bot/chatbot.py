@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -80,13 +81,15 @@ class Chatbot:
             QuestionError: the question is empty or longer than MAX_QUESTION_CHARACTERS.
             KeyError: there is no article of that id.
         """
-        text = check_question(question)
-        frame = _Frame(text, detect_language(text), self._article(article))
+        text = clean(question)
+        kept = text[:MAX_QUESTION_CHARACTERS]
+        frame = _Frame(kept, detect_language(kept), self._article(article))
+        assessed = self.safety.assess(text)
+        if assessed.concern is Concern.CRISIS:  # however long the message
+            return frame.answer(Status.SAFETY, Reason.CRISIS, crisis=True)
+        check_question(text)
         if not any(character.isalnum() for character in text):
             return frame.answer(Status.NO_ANSWER, Reason.NOT_A_QUESTION, suggestions=self._starters(frame))
-        assessed = self.safety.assess(text)
-        if assessed.concern is Concern.CRISIS:
-            return frame.answer(Status.SAFETY, Reason.CRISIS, crisis=True)
         if assessed.concern is Concern.SMALLTALK:
             message = SMALL_TALK.get(assessed.intent, REASONS[Reason.SMALL_TALK])
             reason = Reason.NOT_A_QUESTION if assessed.intent == "nonsense" else Reason.SMALL_TALK
@@ -245,20 +248,26 @@ class _Frame:
 
     def suggestions(self, bank: Sequence[BankMatch], shown: Collection[int]) -> tuple[str, ...]:
         """Questions of the bank near this one that other sentences answer, in the reader's language."""
-        wanted = "en" if self.tongue == "en" else "zh"
         seen, found = set(shown), []
         for match in bank:
             answered = match.question.sentences
-            if answered and match.question.language == wanted and not seen & set(answered):
+            if answered and not seen & set(answered) and _reads(self.tongue, match.question.text):
                 seen |= set(answered)
                 found.append(say({"zh": match.question.text, "en": match.question.text}, self.tongue))
         return tuple(found[:3])
 
 
+def _reads(language: Tongue, question: str) -> bool:
+    """Whether a question of the bank is in the reader's language alone; some mix two."""
+    return detect_language(question) in (("en",) if language == "en" else ("zh-Hans", "zh-Hant"))
+
+
+@lru_cache(maxsize=256)
 def starters(article: Article, language: Tongue) -> tuple[str, ...]:
     """Questions to begin with: from the bank, on sentences spread over the article."""
-    wanted = "en" if language == "en" else "zh"
-    own = [q for q in article.questions if q.language == wanted and len(q.sentences) == 1 and 8 <= len(q.text) <= 60]
+    own = [
+        q for q in article.questions if len(q.sentences) == 1 and 8 <= len(q.text) <= 60 and _reads(language, q.text)
+    ]
     places = [len(own) * part // 8 for part in (1, 4, 6)]
     return tuple(say({"zh": own[i].text, "en": own[i].text}, language) for i in places) if own else ()
 
@@ -287,7 +296,15 @@ def load_articles(folder: Path = ARTICLES) -> tuple[Article, ...]:
     files = [own] if (own := folder / "article.md").is_file() else sorted(folder.glob("*/article.md"))
     if not files:
         raise ArticleError(folder, 1, "expected a folder with an article.md in it, found none")
-    return tuple(load_article(file.parent) for file in files)
+    held: dict[str, Article] = {}
+    for file in files:
+        article = load_article(file.parent)
+        if article.id in held:
+            raise ArticleError(
+                file.with_name("article.toml"), 1, f"expected an id of its own, found {article.id!r} again"
+            )
+        held[article.id] = article
+    return tuple(held.values())
 
 
 def load_chatbot(
