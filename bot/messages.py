@@ -35,7 +35,7 @@ def say(text: dict[str, str], language: Tongue) -> str:
 
 REASONS: dict[Reason, dict[str, str]] = {
     Reason.OFF_TOPIC: {
-        "zh": "这个问题与本文无关,文章没有相关内容。",
+        "zh": "这个问题与本文无关，文章没有相关内容。",
         "en": "This question is not about the article, and the article says nothing on it.",
     },
     Reason.NOT_IN_ARTICLE: {
@@ -43,16 +43,16 @@ REASONS: dict[Reason, dict[str, str]] = {
         "en": "The article does not say. Below are related sentences from it, which are not an answer.",
     },
     Reason.MEDICAL_ADVICE: {
-        "zh": "这是需要医生判断的个人医疗问题,本文和本问答都不能替代医生或药剂师的意见,请咨询医生。",
+        "zh": "这是需要医生判断的个人医疗问题，本文和本问答都不能替代医生或药剂师的意见，请咨询医生。",
         "en": "This is a personal medical question. Neither the article nor this page can replace a doctor or "
         "pharmacist: please ask one.",
     },
     Reason.CRISIS: {
-        "zh": "听起来您或您关心的人正处在很痛苦的时刻,请现在就联系能帮到您的人。\n"
-        "中国大陆:心理援助热线 12356(每天至少开通 18 小时);有生命危险请拨打 120 或 110。\n"
-        "美国:988(自杀与危机生命线);紧急情况请拨打 911。\n"
-        "其他地区:请拨打当地的紧急求助电话。\n"
-        "如果可以,请让身边的人陪着您。",
+        "zh": "听起来您或您关心的人正处在很痛苦的时刻，请现在就联系能帮到您的人。\n"
+        "中国大陆：心理援助热线 12356（每天至少开通 18 小时）；有生命危险请拨打 120 或 110。\n"
+        "美国：988（自杀与危机生命线）；紧急情况请拨打 911。\n"
+        "其他地区：请拨打当地的紧急求助电话。\n"
+        "如果可以，请让身边的人陪着您。",
         "en": "It sounds as if you, or someone you care about, may be in great pain. Please reach a person who can help now.\n"
         "Mainland China: psychological support line 12356 (open at least 18 hours a day); if life is in danger, 120 or 110.\n"
         "United States: 988 (Suicide & Crisis Lifeline); in an emergency, 911.\n"
@@ -60,7 +60,7 @@ REASONS: dict[Reason, dict[str, str]] = {
         "If you can, stay with someone you trust.",
     },
     Reason.SMALL_TALK: {
-        "zh": "您好!我只用这篇文章的原文回答问题,请问您想了解文章里的什么?",
+        "zh": "您好！我只用这篇文章的原文回答问题，请问您想了解文章里的什么？",
         "en": "Hello! I answer questions only in this article's own words. What would you like to know about it?",
     },
     Reason.NOT_A_QUESTION: {
@@ -72,41 +72,41 @@ REASONS: dict[Reason, dict[str, str]] = {
 SMALL_TALK: dict[str, dict[str, str]] = {
     "greeting": REASONS[Reason.SMALL_TALK],
     "thanks": {
-        "zh": "不客气。关于这篇文章还想了解什么,可以继续问。",
+        "zh": "不客气。关于这篇文章还想了解什么，可以继续问。",
         "en": "You are welcome. Ask on if there is more you would like to know about the article.",
     },
-    "bye": {"zh": "再见,祝您一切安好。", "en": "Goodbye, and take care."},
+    "bye": {"zh": "再见，祝您一切安好。", "en": "Goodbye, and take care."},
     "who_are_you": {
-        "zh": "我是“原文问答”,只用这篇文章的原文回答问题,并注明出处;文章没写的,我会直说。我不是医生。",
+        "zh": "我是“原文问答”，只用这篇文章的原文回答问题，并注明出处；文章没写的，我会直说。我不是医生。",
         "en": "I am Yuanwen, a question-answering page that replies only with this article's own sentences, cited; "
         "what it does not say, I say so. I am not a doctor.",
     },
     "what_can_you_do": {
-        "zh": "您可以用中文或英文提问,我会找出文章里回答它的原句并标明出处;文章没有提到的,我会如实告诉您。",
+        "zh": "您可以用中文或英文提问，我会找出文章里回答它的原句并标明出处；文章没有提到的，我会如实告诉您。",
         "en": "Ask in Chinese or English: I show the sentences of the article that answer, with their place in it, "
         "and tell you when the article does not say.",
     },
     "language_switch": {
-        "zh": "用中文或英文提问都可以,我会用您提问的语言说明;原文引用保持中文。",
+        "zh": "用中文或英文提问都可以，我会用您提问的语言说明；原文引用保持中文。",
         "en": "Ask in Chinese or English, and I reply in the language you use; quotations stay in the original Chinese, "
         "with a translation for English readers.",
     },
     "feedback": {
-        "zh": "谢谢您的反馈。如果答得不对,换一种问法也许能找到更合适的原句。",
+        "zh": "谢谢您的反馈。如果答得不对，换一种问法也许能找到更合适的原句。",
         "en": "Thank you for telling me. If an answer missed the point, another wording may find a better sentence.",
     },
     "nonsense": REASONS[Reason.NOT_A_QUESTION],
 }
 
 HOTLINE = {
-    "zh": "如果您或身边的人正受自杀念头困扰:中国大陆可拨打 12356(每天至少开通 18 小时),紧急情况拨打 120 或 110;"
-    "美国 988 或 911;其他地区请拨打当地紧急求助电话。",
+    "zh": "如果您或身边的人正受自杀念头困扰：中国大陆可拨打 12356（每天至少开通 18 小时），紧急情况拨打 120 或 110；"
+    "美国 988 或 911；其他地区请拨打当地紧急求助电话。",
     "en": "If you or someone near you is troubled by thoughts of suicide: in mainland China call 12356 (open at least 18 hours "
     "a day), in an emergency 120 or 110; in the United States 988 or 911; elsewhere your local emergency number.",
 }
 
 MOUSE_FIRST = {
-    "zh": "以下结果来自小鼠实验,不是在人身上得到的结论。",
+    "zh": "以下结果来自小鼠实验，不是在人身上得到的结论。",
     "en": "The following comes from experiments in mice; it has not been shown in people.",
 }
 

@@ -16,6 +16,7 @@ from bot.page import render
 from bot.page.render import Turn
 from bot.page.terms import article_terms, explained
 from corpus.article import Article, load_article
+from corpus.language import search_key
 from corpus.segment import Span
 from tests.browser.standin import ARTICLE, StandInChatbot
 from tests.payloads import PAYLOADS
@@ -263,3 +264,13 @@ def test_colours_keep_their_contrast_in_both_themes(selector: str) -> None:
         assert contrast(named[ink], named[ground]) >= 4.5, (ink, ground)
     for line, ground in (("edge", "paper"), ("edge", "raised"), ("edge", "sheet"), ("accent", "paper")):
         assert contrast(named[line], named[ground]) >= 3, (line, ground)
+
+
+def test_questions_to_begin_with_are_known_to_be_answered(article: Article) -> None:
+    from bot.ui import starters
+
+    known = {search_key(question.text) for question in article.questions}
+    for page in ("zh", "en"):
+        chosen = starters(article, page)
+        assert len(chosen) == 4
+        assert [text for text in chosen if search_key(text) not in known] == []

@@ -277,7 +277,7 @@ def test_starters_and_follow_ups_are_asked_by_a_click(open_page: OpenPage, bot: 
     expect(page.locator(".turn")).to_have_count(2)
     question, history = bot.chatbot.asked[-1]
     assert question == "Which clinical trials are there?"
-    assert history == ("How did the high dose compare with fluoxetine?",)
+    assert history == ("How did the stem cells compare with fluoxetine on body weight?",)
 
 
 def test_conversations_are_apart(open_page: OpenPage, bot: Bot) -> None:
