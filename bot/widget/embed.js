@@ -180,7 +180,7 @@ function drawTurn(turn, number) {
 
 function drawTrouble(turn) {
   return make("div", { class: "trouble" }, make("span", {}, turn.message || t(turn.error)),
-    make("button", { type: "button", onclick: () => { turns = turns.filter((one) => one !== turn); ask(turn.question); } }, t("retry")));
+    make("button", { type: "button", onclick: (event) => { turns = turns.filter((one) => one !== turn); event.currentTarget.closest(".turn").remove(); ask(turn.question); } }, t("retry")));
 }
 
 function drawAnswer(turn, last) {

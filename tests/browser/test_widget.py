@@ -13,13 +13,15 @@ from typing import Any
 import fastapi
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Frame, Locator, Page, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Frame, Locator, Page, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from bot.api import Asks, Report, create_app
 from bot.feedback import FeedbackStore
 from bot.settings import Settings
 from corpus.article import Article
-from tests.browser.conftest import FLAGS, chromium_path, serving
+from tests.browser.conftest import AXE_OPTIONS, serving
 from tests.browser.standin import StandInChatbot
 
 PANEL = {"width": 420, "height": 680}
@@ -78,6 +80,13 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
         while httpx.get(f"{found.bot}/readyz").status_code != 200:
             threading.Event().wait(0.05)
         yield found
+
+
+def wcag(page: Page) -> list[str]:
+    """What axe finds on a page that need not have a button."""
+    found = Axe().run(page, options=AXE_OPTIONS).response
+    assert "color-contrast" in {rule["id"] for rule in (*found["passes"], *found["violations"])}
+    return [f"{rule['id']}: {[node['html'][:160] for node in rule['nodes'][:4]]}" for rule in found["violations"]]
 
 
 OpenPanel = Callable[..., Page]
@@ -146,9 +155,14 @@ def problems(page: Page) -> list[str]:
 # --- every state ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("lang", ["zh", "en"])
-@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    ("lang", "scheme", "phone"),
+    [
+        *((lang, scheme, False) for lang in ("zh", "en") for scheme in ("light", "dark")),
+        ("zh", "light", True),
+        ("en", "dark", True),
+    ],
+)
 def test_every_state_is_accessible(
     open_panel: OpenPanel, axe_violations: Any, screenshot: Any, lang: str, scheme: str, phone: bool
 ) -> None:
@@ -291,7 +305,8 @@ def test_enter_that_ends_a_composition_does_not_send(open_panel: OpenPanel) -> N
     page.fill("textarea", "氟西汀")
     page.evaluate(
         """() => { const box = document.querySelector('textarea');
-            const key = (more) => box.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, cancelable: true, ...more}));
+            const key = (more) => box.dispatchEvent(new KeyboardEvent('keydown',
+                {key: 'Enter', bubbles: true, cancelable: true, ...more}));
             key({isComposing: true}); key({keyCode: 229}); key({shiftKey: true}); }"""
     )
     assert page.locator(".turn").count() == 0
@@ -311,7 +326,8 @@ def test_one_log_and_one_announcement_an_answer(open_panel: OpenPanel) -> None:
     page = open_panel()
     assert page.locator("[role=log]").count() == 1
     page.evaluate(
-        """() => { window.added = []; new MutationObserver((all) => all.forEach((one) => window.added.push(one.addedNodes.length)))
+        """() => { window.added = [];
+            new MutationObserver((all) => all.forEach((one) => window.added.push(one.addedNodes.length)))
             .observe(document.querySelector('[role=log]'), {childList: true, subtree: true}); }"""
     )
     ask(page, "和氟西汀比怎么样?")
@@ -351,7 +367,7 @@ def test_silence_ends_after_15_seconds_with_a_retry(open_panel: OpenPanel) -> No
     page.unroute("**/api/ask")
     page.get_by_role("button", name="再试一次").click()
     expect(page.locator(".quote")).to_have_count(3)
-    assert page.locator(".trouble").count() == 0
+    expect(page.locator(".trouble")).to_have_count(0)
 
 
 def test_being_offline_is_said_and_mended(open_panel: OpenPanel) -> None:
@@ -483,14 +499,16 @@ def test_no_sideways_scroll_and_large_targets(open_panel: OpenPanel, lang: str, 
     def wide() -> list[str]:
         return list(
             page.evaluate(
-                "[...document.querySelectorAll('html, .talk, .sheet .body, .foot')].filter((e) => e.scrollWidth > e.clientWidth)"
+                "[...document.querySelectorAll('html, .talk, .sheet .body, .foot')]"
+                ".filter((e) => e.scrollWidth > e.clientWidth)"
                 ".map((e) => e.className || e.tagName)"
             )
         )
 
     assert wide() == []
     small = page.evaluate(
-        """() => [...document.querySelectorAll('button, a, select, textarea, summary, input')].filter((e) => e.checkVisibility())
+        """() => [...document.querySelectorAll('button, a, select, textarea, summary, input')]
+            .filter((e) => e.checkVisibility())
             .map((e) => [e.textContent.slice(0, 20) || e.className, e.getBoundingClientRect()])
             .filter(([, box]) => box.width < 24 || box.height < 24).map(([name]) => name)"""
     )
@@ -515,7 +533,7 @@ def test_forced_colours_keep_marks_and_edges(open_panel: OpenPanel) -> None:
     page = open_panel(forced_colors="active")
     ask(page, "和氟西汀比怎么样?")
     colours = page.evaluate(
-        "[getComputedStyle(document.querySelector('mark')).backgroundColor, getComputedStyle(document.body).backgroundColor]"
+        "['mark', 'body'].map((name) => getComputedStyle(document.querySelector(name)).backgroundColor)"
     )
     assert colours[0] != colours[1]
     assert page.locator(".send").evaluate("(e) => getComputedStyle(e).borderTopWidth") == "1px"
@@ -525,7 +543,8 @@ def test_nothing_jumps_while_it_opens(open_panel: OpenPanel) -> None:
     page = open_panel()
     shift = page.evaluate(
         """() => new Promise((done) => { let sum = 0; new PerformanceObserver((list) => list.getEntries()
-            .forEach((one) => { if (!one.hadRecentInput) sum += one.value; })).observe({type: 'layout-shift', buffered: true});
+            .forEach((one) => { if (!one.hadRecentInput) sum += one.value; }))
+            .observe({type: 'layout-shift', buffered: true});
             requestAnimationFrame(() => setTimeout(() => done(sum), 100)); })"""
     )
     assert shift < 0.05
@@ -577,33 +596,11 @@ def test_sizes_and_requests_of_the_first_opening(sites: Sites, visit: Callable[.
     assert {url.split("/")[2] for url in seen} == {one.split("/")[2] for one in (sites.bot, sites.host)}
 
 
-@pytest.fixture
-def blocked_storage(tmp_path: Path) -> Iterator[BrowserContext]:
-    """A browser whose owner blocks storage of third parties."""
-    (tmp_path / "Default").mkdir()
-    preferences = {"profile": {"cookie_controls_mode": 1, "block_third_party_cookies": True}}
-    (tmp_path / "Default" / "Preferences").write_text(json.dumps(preferences))
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path, executable_path=chromium_path(), args=list(FLAGS), locale="zh-CN"
-        )
-        yield context
-        context.close()
-
-
-BLOCK = """
-for (const name of ['localStorage', 'sessionStorage']) {
-  if (window !== top) Object.defineProperty(window, name, { get() { throw new DOMException('blocked', 'SecurityError'); } });
-}
-"""
-
-
 def test_answers_where_third_party_storage_is_blocked(sites: Sites, visit: Callable[..., Page]) -> None:
-    page = visit("about:blank")
-    page.context.add_init_script(BLOCK)
-    page.goto(sites.page('data-persist="session"'))
+    page = visit(sites.page('data-persist="session"'))
     frame = opened(page)
-    with pytest.raises(Exception, match="blocked"):
+    # Chromium's private windows keep nothing for frames of other sites.
+    with pytest.raises(PlaywrightError, match="Access is denied"):
         frame.evaluate("sessionStorage.length")
     ask(frame, "和氟西汀比怎么样?")
     expect(frame.locator(".quote")).to_have_count(3)
@@ -621,15 +618,18 @@ def test_no_cookies_and_no_keys_but_those_asked_for(sites: Sites, visit: Callabl
     frame = opened(page)
     ask(frame, "和氟西汀比怎么样?")
     assert page.context.cookies() == []
-    assert page.evaluate("Object.keys(localStorage).concat(Object.keys(sessionStorage))") == []
-    keys = frame.evaluate("Object.keys(localStorage).concat(Object.keys(sessionStorage))")
-    assert keys == ([] if persist == "none" else ["yuanwen:conversation"])
+    keys = "Object.keys(localStorage).concat(Object.keys(sessionStorage))"
+    assert page.evaluate(keys) == []
+    own = visit(f"{sites.bot}/embed#persist={persist}")
+    ask(own, "氟西汀")
+    assert own.evaluate(keys) == ([] if persist == "none" else ["yuanwen:conversation"])
+    assert own.context.cookies() == []
     seen = page.context.watched.requests  # type: ignore[attr-defined]
     assert not any("%E6%B0%9F" in url or "氟" in url for url in seen)
     assert problems(page) == []
 
 
-HOSTILE = "*, *::before { all: unset !important; display: none !important; visibility: hidden !important; opacity: 0 !important }"
+HIDING = "display: none !important; visibility: hidden !important; opacity: 0 !important"
 
 
 def test_launcher_and_panel_survive_a_hostile_style_sheet(
@@ -649,7 +649,7 @@ def test_launcher_and_panel_survive_a_hostile_style_sheet(
 
 
 def test_even_a_style_sheet_that_hides_everything_leaves_the_launcher(sites: Sites, visit: Callable[..., Page]) -> None:
-    page = visit(sites.page(head=f"<style>body * {{{HOSTILE.split('{')[1]}</style>"))
+    page = visit(sites.page(head=f"<style>body * {{ all: unset !important; {HIDING} }}</style>"))
     expect(launcher(page)).to_be_visible()
 
 
@@ -678,18 +678,18 @@ def test_forged_messages_have_no_effect(sites: Sites, visit: Callable[..., Page]
     other = next(one for one in page.frames if one.parent_frame is page.main_frame and "srcdoc" in one.url)
     # To the panel, from a window that is not its parent.
     other.evaluate(
-        """(question) => { for (let i = 0; i < parent.frames.length; i += 1) for (const type of ['hello', 'ask', 'lang', 'focus'])
+        """(question) => { for (let i = 0; i < parent.frames.length; i += 1)
+            for (const type of ['hello', 'ask', 'lang', 'focus'])
             parent.frames[i].postMessage({yuanwen: 1, type, question, lang: 'en'}, '*'); }""",
         "forged 氟西汀",
     )
     # To the loader, from a window that is not the panel; from the panel's window nothing unknown either.
     other.evaluate(
-        "for (const type of ['close', 'answer', 'lang']) parent.postMessage({yuanwen: 1, type, key: 'status', value: 'x', lang: 'en'}, '*')"
+        "for (const type of ['close', 'answer', 'lang'])"
+        " parent.postMessage({yuanwen: 1, type, key: 'status', value: 'x', lang: 'en'}, '*')"
     )
     page.evaluate("postMessage({yuanwen: 1, type: 'close'}, '*')")
-    frame.evaluate(
-        "parent.postMessage({yuanwen: 2, type: 'close'}, '*'); parent.postMessage('close', '*'); parent.postMessage(null, '*')"
-    )
+    frame.evaluate("for (const said of [{yuanwen: 2, type: 'close'}, 'close', null]) parent.postMessage(said, '*')")
     ask(frame, "和氟西汀比怎么样?")
     assert [question for question, _ in sites.chatbot.asked[asked:]] == ["和氟西汀比怎么样?"]
     expect(page.locator("yuanwen-widget .panel")).to_be_visible()
@@ -760,15 +760,17 @@ def test_close_button_gives_the_focus_back_and_keeps_the_conversation(sites: Sit
     expect(frame.locator("[role=log] .turn")).to_have_count(1)
 
 
+WITHOUT_WIDGET = """[getComputedStyle(document.body).cssText,
+    document.documentElement.outerHTML.replace(/<yuanwen-widget.*?<\\/yuanwen-widget>/, '')]"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_host_page_with_the_widget_is_accessible_and_untouched(
     sites: Sites, visit: Callable[..., Page], axe_violations: Any, screenshot: Any, lang: str, scheme: str
 ) -> None:
     page = visit(sites.page(lang="fr", options=f'data-lang="{lang}"'), lang, scheme)
-    before = page.evaluate(
-        "[document.documentElement.outerHTML.replace(/<yuanwen-widget.*?<\\/yuanwen-widget>/, ''), getComputedStyle(document.body).cssText]"
-    )
+    before = page.evaluate(WITHOUT_WIDGET)
     expect(launcher(page)).to_be_visible()
     screenshot(page, f"widget-{lang}-{scheme}-host-closed")
     assert axe_violations(page) == []
@@ -776,9 +778,7 @@ def test_host_page_with_the_widget_is_accessible_and_untouched(
     ask(frame, QUESTIONS[lang]["answered"])
     screenshot(page, f"widget-{lang}-{scheme}-host-open")
     assert axe_violations(page) == []
-    after = page.evaluate(
-        "[document.documentElement.outerHTML.replace(/<yuanwen-widget.*?<\\/yuanwen-widget>/, ''), getComputedStyle(document.body).cssText]"
-    )
+    after = page.evaluate(WITHOUT_WIDGET)
     assert before == after
     assert page.evaluate("document.documentElement.lang") == "fr"
     assert frame.evaluate("document.documentElement.lang") == {"zh": "zh-CN", "en": "en"}[lang]
@@ -862,8 +862,8 @@ def test_options_place_name_and_fill_the_widget(sites: Sites, visit: Callable[..
     page = visit(
         sites.page(
             'data-position="top-left" data-offset-x="40" data-offset-y="60" data-z-index="77" data-color="#1f5f8b" '
-            'data-title="Ask &lt;b&gt;us" data-greeting="Hello &amp; welcome" data-questions="One?|Two?| " data-lang="en" '
-            'data-theme="dark" data-article="msc-depression"'
+            'data-title="Ask &lt;b&gt;us" data-greeting="Hello &amp; welcome" data-questions="One?|Two?| " '
+            'data-lang="en" data-theme="dark" data-article="msc-depression"'
         )
     )
     box = launcher(page).bounding_box()
@@ -880,7 +880,7 @@ def test_options_place_name_and_fill_the_widget(sites: Sites, visit: Callable[..
     assert frame.evaluate("document.documentElement.style.getPropertyValue('--accent')") == "rgb(31 95 139)"
 
 
-@pytest.mark.parametrize("colour", ["#8a8a8a", "red", "url(x)", "#12345"])
+@pytest.mark.parametrize("colour", ["#7b7b7b", "red", "url(x)", "#12345"])
 def test_colour_that_text_cannot_be_read_on_is_refused(sites: Sites, visit: Callable[..., Page], colour: str) -> None:
     page = visit("about:blank")
     said: list[str] = []
@@ -911,7 +911,7 @@ def test_inline_mode_stands_in_its_place_and_answers(
     assert page.evaluate("document.activeElement === document.body")
     ask(frame, "和氟西汀比怎么样?")
     screenshot(page, "widget-inline")
-    assert axe_violations(page) == []
+    assert wcag(page) == []
     page.evaluate("Yuanwen.close()")
     expect(frame.locator(".quote").first).to_be_visible()
 
@@ -926,7 +926,7 @@ def test_first_visit_opens_once_without_taking_the_focus(sites: Sites, visit: Ca
 
 
 @pytest.mark.parametrize(
-    ("host", "browser", "label"),
+    ("host", "own", "label"),
     [
         ("zh-TW", "en", "問問這篇文章"),
         ("en-US", "zh", "Ask the article"),
@@ -935,9 +935,9 @@ def test_first_visit_opens_once_without_taking_the_focus(sites: Sites, visit: Ca
     ],
 )
 def test_language_is_the_page_s_then_the_browser_s(
-    sites: Sites, visit: Callable[..., Page], host: str, browser: str, label: str
+    sites: Sites, visit: Callable[..., Page], host: str, own: str, label: str
 ) -> None:
-    page = visit(sites.page(lang=host), browser)
+    page = visit(sites.page(lang=host), own)
     expect(launcher(page)).to_contain_text(label)
 
 
@@ -960,12 +960,12 @@ def test_every_shipped_example_works(sites: Sites, visit: Callable[..., Page]) -
 @pytest.mark.parametrize("lang", ["zh", "en"])
 @pytest.mark.parametrize("name", ["widget", "api"])
 def test_pages_for_owners_and_developers_are_accessible(
-    sites: Sites, visit: Callable[..., Page], axe_violations: Any, screenshot: Any, name: str, lang: str, scheme: str
+    sites: Sites, visit: Callable[..., Page], screenshot: Any, name: str, lang: str, scheme: str
 ) -> None:
     page = visit(f"{sites.bot}/{name}?lang={lang}", lang, scheme)
     page.wait_for_load_state("networkidle")
     screenshot(page, f"{name}-{lang}-{scheme}")
-    assert axe_violations(page) == []
+    assert wcag(page) == []
     page.set_viewport_size({"width": 320, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     hosts = {url.split("/")[2] for url in page.context.watched.requests}  # type: ignore[attr-defined]
@@ -977,10 +977,10 @@ def test_owner_picks_sees_and_copies_the_line(sites: Sites, visit: Callable[...,
     page = visit(f"{sites.bot}/widget?lang=en", "en", permissions=["clipboard-read", "clipboard-write"])
     line = page.locator("#snippet")
     expect(line).to_have_text(f'<script defer src="{sites.bot}/widget/v1/widget.js"></script>')
-    page.get_by_label("Corner").select_option("bottom-left")
-    page.get_by_label("Title").fill('Ask "us"')
-    page.get_by_label("Questions to begin with").fill("One?\nTwo?")
-    page.get_by_label("Colour").fill("#1f5f8b")
+    page.locator("[name=position]").select_option("bottom-left")
+    page.locator("[name=title]").fill('Ask "us"')
+    page.locator("[name=questions]").fill("One?\nTwo?")
+    page.locator("[name=color]").fill("#1f5f8b")
     wanted = (
         'data-color="#1f5f8b" data-position="bottom-left" data-title="Ask &quot;us&quot;" data-questions="One?|Two?"'
     )
@@ -994,18 +994,18 @@ def test_owner_picks_sees_and_copies_the_line(sites: Sites, visit: Callable[...,
     page.get_by_role("button", name="Copy the line").click()
     expect(page.locator("#copied")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == line.inner_text()
-    page.get_by_label("Colour").fill("#8a8a8a")
+    page.locator("[name=color]").fill("#7b7b7b")
     expect(page.locator("#colour-hint")).to_contain_text("4.5:1")
-    assert "8a8a8a" not in line.inner_text()
-    page.get_by_label("Form").select_option("inline")
-    expect(page.get_by_label("In which element")).to_be_visible()
-    expect(page.get_by_label("Corner")).to_be_hidden()
+    assert "7b7b7b" not in line.inner_text()
+    page.locator("[name=mode]").select_option("inline")
+    expect(page.locator("[name=target]")).to_be_visible()
+    expect(page.locator("[name=position]")).to_be_hidden()
     expect(line).to_contain_text('data-mode="inline"')
     assert "position" not in line.inner_text()
 
 
 def test_first_page_says_how_far_the_index_is(
-    new_context: Callable[..., BrowserContext], serve: Any, sites: Sites, axe_violations: Any, screenshot: Any
+    new_context: Callable[..., BrowserContext], serve: Any, sites: Sites, screenshot: Any
 ) -> None:
     gate = threading.Event()
 
@@ -1020,5 +1020,5 @@ def test_first_page_says_how_far_the_index_is(
         expect(page.locator("progress")).to_have_attribute("value", "30")
         expect(page.get_by_role("status")).to_contain_text("being made ready")
         screenshot(page, "page-getting-ready")
-        assert [one for one in axe_violations(page) if "meta-refresh" not in one] == []
+        assert wcag(page) == []
         gate.set()
