@@ -38,13 +38,16 @@ from bot.reader import MODEL as READER_MODEL
 from bot.reader import Reader, Reading, Scored, TrainedReader
 from bot.safety import Concern, SafetyRules
 from corpus.article import Article, ArticleError, Evidence, Sentence, load_article
-from corpus.language import Language, clean, detect_language
+from corpus.language import Language, clean, detect_language, to_simplified
 from corpus.segment import JiebaTokenizer
 from index.encoder import load_encoder
 from index.retriever import BankMatch, LocalRetriever, Retriever
 from index.store import Progress, file_hash, manifest_inputs, open_index
 
 ARTICLES = Path(__file__).parent.parent / "corpus" / "articles"
+
+READ_ARTICLES = 2
+"""So many articles, those of the best passages, are read for a question that names none."""
 
 _ABOUT_PEOPLE = re.compile(
     r"人(?!脐带|类?间充质)|患者|病人|病友|家人|孩子|妈|爸|我|临床|\b(?:people|person|patients?|humans?|my|me|i|clinical(?:ly)?)\b",
@@ -96,7 +99,9 @@ class Chatbot:
             return frame.answer(Status.NO_ANSWER, reason, message=message, suggestions=self._starters(frame))
         if assessed.concern is Concern.INJECTION:
             return frame.answer(Status.NO_ANSWER, Reason.OFF_TOPIC, suggestions=self._starters(frame))
-        reading, bank = self._read(text, history)
+        reading, bank = self._read(text, history, article)
+        if reading.on_topic and reading.ranked:
+            frame = replace(frame, article=reading.ranked[0].article)
         hotline = say(HOTLINE, frame.tongue) if assessed.mentions_topic else None
         if assessed.concern is Concern.ADVICE:
             related = frame.related(reading) if reading.on_topic else ()
@@ -111,34 +116,39 @@ class Chatbot:
             hotline=hotline,
         )
 
-    def _read(self, text: str, history: Sequence[str]) -> tuple[Reading, list[BankMatch]]:
+    def _read(self, text: str, history: Sequence[str], article: str | None) -> tuple[Reading, list[BankMatch]]:
         """Read the question as the conversation gives it; one that is only brief also alone, if that reads better."""
-        asked = self.in_conversation(text, history)
-        reading = self._stages(asked)
+        asked = self.in_conversation(text, history, article)
+        reading = self._stages(asked, article)
         if asked.query.text == text or dialogue.leans(text):
             return reading
-        alone = self._stages(Asked(self.retriever.prepare(text)))
-        return reading if reading[0].answerable > alone[0].answerable else alone
+        return max(reading, self._stages(Asked(self.retriever.prepare(text)), article), key=_sureness)
 
-    def in_conversation(self, text: str, history: Sequence[str]) -> Asked:
+    def in_conversation(self, text: str, history: Sequence[str], article: str | None = None) -> Asked:
         """The question, with the one before in mind if it may lean on that."""
         query = self.retriever.prepare(text)
         earlier = [turn for turn in map(clean, history) if 0 < len(turn) <= MAX_QUESTION_CHARACTERS][-dialogue.TURNS :]
         if not earlier or not (dialogue.leans(text) or dialogue.brief(text)):
             return Asked(query)
-        before = self.in_conversation(earlier[-1], earlier[:-1])
-        answered = tuple((s.article.id, s.sentence.id) for s in self._stages(before)[0].chosen)
+        before = self.in_conversation(earlier[-1], earlier[:-1], article)
+        answered = tuple((s.article.id, s.sentence.id) for s in self._stages(before, article)[0].chosen)
         return Asked(query.after(before.query, dialogue.SHARE), answered)
 
-    def _stages(self, asked: Asked) -> tuple[Reading, list[BankMatch]]:
-        hits = self.retriever.retrieve(asked.query)
-        bank = self.retriever.bank(asked.query)
-        return self.reader.read(asked, hits, self.retriever.evidence(asked.query, hits), bank), bank
+    def _stages(self, asked: Asked, article: str | None) -> tuple[Reading, list[BankMatch]]:
+        """Retrieve, then read the article that is meant, or those of the best passages, and keep the surest reading."""
+        hits = self.retriever.retrieve(asked.query, article=article)
+        named = dict.fromkeys(hit.passage.article for hit in hits)
+        readings = []
+        for name in [*named][:READ_ARTICLES] or [self._article(article).id]:
+            bank = self.retriever.bank(asked.query, name)
+            evidence = self.retriever.evidence(asked.query, name, hits)
+            readings.append((self.reader.read(asked, hits, evidence, bank), bank))
+        return max(readings, key=_sureness)
 
     def _answered(self, frame: _Frame, reading: Reading, bank: Sequence[BankMatch], hotline: str | None) -> Answer:
-        chosen = sorted(reading.chosen, key=lambda scored: scored.sentence.id)
-        article = chosen[0].article
-        frame = replace(frame, article=article)
+        frame = replace(frame, article=reading.chosen[0].article)
+        own = [scored for scored in reading.chosen if scored.article is frame.article]
+        chosen = sorted(own, key=lambda scored: scored.sentence.id)
         from_mice = any(scored.sentence.evidence is Evidence.MOUSE_STUDY for scored in chosen)
         return frame.answer(
             Status.ANSWERED,
@@ -183,6 +193,10 @@ class Chatbot:
 
     def _starters(self, frame: _Frame) -> tuple[str, ...]:
         return starters(frame.article, frame.tongue)
+
+
+def _sureness(read: tuple[Reading, list[BankMatch]]) -> float:
+    return read[0].margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,12 +247,12 @@ class _Frame:
         )
 
     def related(self, reading: Reading) -> tuple[Related, ...]:
-        """The nearest sentences, headings left out."""
-        near = [s for s in reading.ranked if not s.sentence.is_heading][:3]
+        """The nearest sentences of the article, headings left out."""
+        near = [s for s in reading.ranked if s.article is self.article and not s.sentence.is_heading][:3]
         return tuple(
             Related(
                 sentence_id=s.sentence.id,
-                section=s.article.section_of(s.sentence).title,
+                section=self.article.section_of(s.sentence).title,
                 quote=s.sentence.text,
                 span=s.sentence.span,
                 translation=s.sentence.translation if self.tongue == "en" else None,
@@ -253,7 +267,7 @@ class _Frame:
             answered = match.question.sentences
             if answered and not seen & set(answered) and _reads(self.tongue, match.question.text):
                 seen |= set(answered)
-                found.append(say({"zh": match.question.text, "en": match.question.text}, self.tongue))
+                found.append(_in_script(match.question.text, self.tongue))
         return tuple(found[:3])
 
 
@@ -269,7 +283,12 @@ def starters(article: Article, language: Tongue) -> tuple[str, ...]:
         q for q in article.questions if len(q.sentences) == 1 and 8 <= len(q.text) <= 60 and _reads(language, q.text)
     ]
     places = [len(own) * part // 8 for part in (1, 4, 6)]
-    return tuple(say({"zh": own[i].text, "en": own[i].text}, language) for i in places) if own else ()
+    return tuple(_in_script(own[i].text, language) for i in places) if own else ()
+
+
+def _in_script(text: str, language: Tongue) -> str:
+    """A question of the bank in the reader's script, whichever it was written in."""
+    return text if language == "en" else say({"zh": to_simplified(text)}, language)
 
 
 def check_question(question: str) -> str:

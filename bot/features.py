@@ -35,12 +35,25 @@ SENTENCE_FEATURES = (
     *(f"asks_{kind}_lacks" for kind in KINDS),
 )  # fmt: skip
 
+JOIN_FEATURES = (
+    "share", "score", "best_score", "joint", "bank", "covers_more", "covered_by_best", "next", "before", "apart",
+    "same_section", "same_item", "conjunction", "asks", "asks_list", "asks_summary", "asks_compare", "asks_why",
+    "tokens", "set_size", "rank",
+)  # fmt: skip
+"""Of a further sentence beside the best one."""
+
 QUESTION_FEATURES = (
     "bank", "bank_second", "gap", "gap_second", "bank_over_gap", "bank_to_gap", "gap_vote", "gap_share", "agreement",
     "top", "margin", "late", "late_context", "dense", "least_covered", "second_least_covered", "covered",
     "uncovered_weight", "lexical", "terms", "terms_missing", "numbers_missing", "tokens", "english", "type_missing",
     "bank_least_there", "bank_least_back", "bank_terms_only_here", "bank_terms_only_there", "bank_near", "gap_near",
 )  # fmt: skip
+
+
+_CONJUNCTION = re.compile(
+    r"[,，;；].*[?？]|以及|并且|同时|分别|又|各(?:是|自)|和.*(?:哪|什么|多少)"
+    r"|\b(?:and|both|respectively|as well as|also)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +142,18 @@ def sentence_features(
     matches: FloatArray,
 ) -> FloatArray:
     """(candidates, SENTENCE_FEATURES); `matches` is the probability of each bank question to ask for the same."""
-    query = asked.query
     column: dict[str, FloatArray | NDArray[np.bool_]] = {}
     both = np.maximum(evidence.late, evidence.late_translation)
     context = np.maximum(both, evidence.late_context)
-    late_both, late_context = query.weights @ both, query.weights @ context
+    late_both, late_context = evidence.weights @ both, evidence.weights @ context
     column["dense"], column["dense_translation"] = evidence.dense, evidence.dense_translation
     column["late"], column["late_translation"] = (
-        query.weights @ evidence.late,
-        query.weights @ evidence.late_translation,
+        evidence.weights @ evidence.late,
+        evidence.weights @ evidence.late_translation,
     )
     column["late_both"], column["late_context"] = late_both, late_context
-    column["late_neighbours"] = query.weights @ np.maximum(context, evidence.late_neighbours)
-    column["least_covered"] = _least(context, query.weights)
+    column["late_neighbours"] = evidence.weights @ np.maximum(context, evidence.late_neighbours)
+    column["least_covered"] = _least(context, evidence.weights)
     column["lexical"] = _share(evidence.lexical)
     column["lexical_translation"] = _share(evidence.lexical_translation)
     dense = np.maximum(evidence.dense, evidence.dense_translation)
@@ -161,6 +173,49 @@ def sentence_features(
         parts = [_word_columns(asked, _traits(a), a.id, rows[i : i + 1]) for i, (a, _) in enumerate(evidence.sentences)]
         column |= {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return np.stack([column[name] for name in SENTENCE_FEATURES], axis=1).astype(np.float32)
+
+
+def join_features(
+    asked: Asked,
+    evidence: SentenceEvidence,
+    bank: Sequence[BankMatch],
+    matches: FloatArray,
+    scores: FloatArray,
+    order: NDArray[np.int64],
+) -> FloatArray:
+    """(len(order) - 1, JOIN_FEATURES): what speaks for each further sentence to stand beside the first."""
+    article, best = evidence.sentences[order[0]]
+    votes = [
+        (float(p) ** 2, match.question.sentences)
+        for p, match in zip(matches, bank, strict=True)
+        if match.article is article and best.id in match.question.sentences
+    ]
+    total = max(sum(vote for vote, _ in votes), 1e-9)
+    both = np.maximum(np.maximum(evidence.late, evidence.late_translation), evidence.late_context)
+    wanted = dict(zip(KINDS, asks(asked.query.key), strict=True))
+    constant = [
+        float(_CONJUNCTION.search(asked.query.key) is not None),
+        sum(wanted.values()),
+        *(wanted[kind] for kind in ("list", "summary", "compare", "why")),
+        np.log1p(len(asked.query.ids)),
+        sum(vote * len(held) for vote, held in votes) / total if votes else 1.0,
+    ]
+    rows = []
+    for rank, i in enumerate(order[1:], start=1):
+        owner, other = evidence.sentences[i]
+        same = owner is article
+        far = abs(other.id - best.id) if same else 99
+        rows.append((
+            scores[i] / max(float(scores[order[0]]), 1e-9), scores[i], scores[order[0]],
+            sum(vote for vote, held in votes if same and other.id in held) / total,
+            max((float(p) for p, m in zip(matches, bank, strict=True)
+                 if m.article is owner and other.id in m.question.sentences), default=0.0),
+            evidence.weights @ np.maximum(both[:, i] - both[:, order[0]], 0), evidence.weights @ both[:, order[0]],
+            same and other.id == best.id + 1, same and other.id == best.id - 1, np.log1p(min(far, 99)),
+            same and other.section == best.section, same and other.item is not None and other.item == best.item,
+            *constant, rank,
+        ))  # fmt: skip
+    return np.array(rows, dtype=np.float32).reshape(len(rows), len(JOIN_FEATURES))
 
 
 def _bank_columns(evidence: SentenceEvidence, bank: Sequence[BankMatch], matches: FloatArray) -> dict[str, FloatArray]:
@@ -268,7 +323,7 @@ def question_features(
         "tokens": np.log1p(len(query.ids)),
         "english": query.key.isascii(),
     }
-    values |= _coverage(query, evidence)
+    values |= _coverage(evidence)
     lacks = [of[f"asks_{kind}_lacks"][top] for kind, asked_for in zip(KINDS, asks(query.key), strict=True) if asked_for]
     values["type_missing"] = np.mean(lacks) if lacks else 0
     nearest = (
@@ -286,18 +341,18 @@ def _two_best(scores: FloatArray) -> tuple[float, float]:
     return first, second
 
 
-def _coverage(query: Query, evidence: SentenceEvidence) -> dict[str, float]:
+def _coverage(evidence: SentenceEvidence) -> dict[str, float]:
     """How well the question's tokens are found anywhere in the article, the worst of the weighty ones above all."""
     context = np.maximum(np.maximum(evidence.late, evidence.late_translation), evidence.late_context)
     if not context.size:
         return {"least_covered": 0, "second_least_covered": 0, "covered": 0, "uncovered_weight": 1}
     anywhere = context.max(axis=1)
-    least = np.sort(anywhere[weightiest(query.weights, 4)])
+    least = np.sort(anywhere[weightiest(evidence.weights, 4)])
     return {
         "least_covered": least[0],
         "second_least_covered": least[1] if least.size > 1 else least[0],
-        "covered": query.weights @ anywhere,
-        "uncovered_weight": query.weights[anywhere < 0.5].sum(),
+        "covered": evidence.weights @ anywhere,
+        "uncovered_weight": evidence.weights[anywhere < 0.5].sum(),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from bot.features import (
+    JOIN_FEATURES,
     MATCH_FEATURES,
     QUESTION_FEATURES,
     SENTENCE_FEATURES,
     Asked,
     FloatArray,
+    join_features,
     match_features,
     question_features,
     sentence_features,
@@ -27,6 +30,12 @@ MODEL = Path(__file__).with_name("reader.json")
 
 MOST = 3
 """Most sentences of an answer."""
+
+CONSIDERED = 6
+"""So many of the best sentences are considered for it."""
+
+RANKED = 12
+"""So many sentences are kept in order, for what is shown as related."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +56,14 @@ class Reading:
     """One to three, best first."""
     answerable: float
     """Probability that the article answers."""
-    answers: bool
-    """Whether that is enough."""
+    margin: float
+    """How far that is over what is asked for, in log odds; the article answers from 0 on."""
     on_topic: bool
     """Whether the question is about what the article is about."""
+
+    @property
+    def answers(self) -> bool:
+        return self.margin >= 0
 
 
 class Reader(Protocol):
@@ -95,12 +108,12 @@ class ReaderModel:
     """Whether a sentence belongs to the answer."""
     answerable: Network
     on_topic: Network
+    join: Network
+    """Whether a further sentence belongs beside the best one."""
     threshold: float
     """Abstain under this probability of being answerable."""
-    second: float
-    """A further sentence joins if its probability is at least this share of the best one's ..."""
     together: float
-    """... or if this share of the bank's votes for the best one are for both."""
+    """A further sentence joins from this probability on."""
 
     @classmethod
     def load(cls, file: Path = MODEL) -> dict[str, ReaderModel]:
@@ -112,8 +125,8 @@ class ReaderModel:
                 Network.read(part["sentence"], SENTENCE_FEATURES),
                 Network.read(part["answerable"], QUESTION_FEATURES),
                 Network.read(part["on_topic"], QUESTION_FEATURES),
+                Network.read(part["join"], JOIN_FEATURES),
                 part["threshold"],
-                part["second"],
                 part["together"],
             )
             for name, part in data.items()
@@ -126,7 +139,7 @@ class TrainedReader:
 
     def read(self, asked: Asked, hits: Sequence[Hit], evidence: SentenceEvidence, bank: Sequence[BankMatch]) -> Reading:
         if not evidence.sentences:
-            return Reading((), (), 0.0, answers=False, on_topic=False)
+            return Reading((), (), 0.0, margin=-np.inf, on_topic=False)
         model = self.models["bank" if bank else "plain"]
         matched = match_features(asked, bank)
         matches = model.match.probability(matched)
@@ -134,37 +147,26 @@ class TrainedReader:
         scores = model.sentence.probability(features)
         overall = question_features(asked, evidence, bank, matched, matches, features, scores)
         answerable = model.answerable.probability(overall).item()
-        ranked = rank(evidence, scores, hits)
+        order = np.argsort(-scores, kind="stable")[:RANKED]
+        joined = model.join.probability(join_features(asked, evidence, bank, matches, scores, order[:CONSIDERED]))
+        found = {(h.passage.article, n): h.retrieval_score for h in reversed(hits) for n in h.passage.sentences}
+        best = [(evidence.sentences[i], float(scores[i])) for i in order]
+        ranked = tuple(Scored(a, s, score, found.get((a.id, s.id), 0.0)) for (a, s), score in best)
         return Reading(
             ranked=ranked,
-            chosen=choose(ranked, bank, matches, model),
+            chosen=tuple(ranked[i] for i in together(joined, model.together)),
             answerable=answerable,
-            answers=answerable >= model.threshold,
+            margin=_log_odds(answerable) - _log_odds(model.threshold),
             on_topic=model.on_topic.probability(overall).item() >= 0.5,
         )
 
 
-def rank(evidence: SentenceEvidence, scores: FloatArray, hits: Sequence[Hit]) -> tuple[Scored, ...]:
-    """The twelve best sentences, best first."""
-    found = {(h.passage.article, n): h.retrieval_score for h in reversed(hits) for n in h.passage.sentences}
-    best = [(evidence.sentences[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")[:12]]
-    return tuple(Scored(a, s, score, found.get((a.id, s.id), 0.0)) for (a, s), score in best)
+def _log_odds(probability: float) -> float:
+    inside = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(inside / (1 - inside))
 
 
-def choose(
-    ranked: Sequence[Scored], bank: Sequence[BankMatch], matches: FloatArray, model: ReaderModel
-) -> tuple[Scored, ...]:
-    """The best sentence and those that belong with it, best first."""
-    best = ranked[0]
-    votes = [
-        (float(p) ** 2, frozenset(match.question.sentences))
-        for p, match in zip(matches, bank, strict=True)
-        if best.sentence.id in match.question.sentences and match.article is best.article
-    ]
-    total = sum(vote for vote, _ in votes)
-    chosen = [best]
-    for other in ranked[1:6]:
-        joint = sum(vote for vote, held in votes if other.sentence.id in held and other.article is best.article)
-        if other.span_score >= model.second * best.span_score or (total > 0 and joint >= model.together * total):
-            chosen.append(other)
-    return tuple(chosen[:MOST])
+def together(joined: FloatArray, threshold: float) -> list[int]:
+    """Ranks of the sentences to show: the best, and the surest of those that belong beside it."""
+    further = [int(i) + 1 for i in np.argsort(-joined, kind="stable") if joined[i] >= threshold]
+    return [0, *further[: MOST - 1]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,7 +22,7 @@ RIVAL = 0.4
 """A token of an earlier question that is this near to one of the new question has been replaced by it."""
 
 EXHAUSTIVE = 512
-"""An index of at most so many sentences has all of them read for every question."""
+"""An article of at most so many sentences has all of them read for every question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,20 @@ class Fusion:
     `python -m evaluation.retrieval --tune`.
     """
 
-    dense: float = 1.0
+    dense: float = 0.5
     lexical: float = 0.5
+    """For a question with Chinese in it."""
+    lexical_latin: float = 0.1
+    """For one without."""
     late: float = 1.0
     candidates: int = 150
+
+
+IMPORTANCE = 1.5
+"""The length of a token's vector counts to this power."""
+
+COMMON = 0.85
+"""A token is as good as found where its cosine is within this share of its best anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,8 @@ class SentenceEvidence:
     """What retrieval knows of each candidate sentence; arrays are (candidates,) or (query tokens, candidates)."""
 
     sentences: tuple[tuple[Article, Sentence], ...]
+    weights: FloatArray
+    """(query tokens,): importance and rarity among the candidates, summing to one."""
     dense: FloatArray
     dense_translation: FloatArray
     """Zero where there is no translation."""
@@ -129,11 +142,14 @@ class Retriever(Protocol):
 
     def prepare(self, text: str) -> Query: ...
 
-    def retrieve(self, query: Query, top_k: int = 10) -> list[Hit]: ...
+    def retrieve(self, query: Query, top_k: int = 10, article: str | None = None) -> list[Hit]:
+        """The best passages of one article, or of all, best first."""
 
-    def evidence(self, query: Query, hits: Sequence[Hit]) -> SentenceEvidence: ...
+    def evidence(self, query: Query, article: str, hits: Sequence[Hit]) -> SentenceEvidence:
+        """What is known of the sentences of one article; of a long one, of those of the hits."""
 
-    def bank(self, query: Query, top_k: int = 32) -> list[BankMatch]: ...
+    def bank(self, query: Query, article: str, top_k: int = 32) -> list[BankMatch]:
+        """The nearest questions of an article's bank, known gaps among them, best first."""
 
     def passage_of(self, article: Article, sentence: Sentence) -> Span:
         """The smallest run of passages that holds the whole sentence."""
@@ -193,6 +209,9 @@ class LocalRetriever:
         self._vectors = {kind: table.vectors() for kind, table in index.tables.items()}
         self._relatives = _Relatives.of(index)
         self._expansion = _Expansion(index.articles)
+        self._passages = _ranges(index.articles, (passage.article for passage in index.passages))
+        self._sentences = _ranges(index.articles, (article.id for article, _ in index.sentences))
+        self._questions = _ranges(index.articles, (article.id for article, _ in index.questions))
         self._holding: dict[tuple[str, int], Span] = {}
         for passage in index.passages:
             for number in passage.sentences:
@@ -215,26 +234,29 @@ class LocalRetriever:
             terms=tuple(self._tokenizer.search_terms(" ".join((key, *self._expansion.names(text, key))))),
         )
 
-    def retrieve(self, query: Query, top_k: int = 10) -> list[Hit]:
-        """The best passages, best first: recall by vectors and by words, then late interaction over the candidates."""
+    def retrieve(self, query: Query, top_k: int = 10, article: str | None = None) -> list[Hit]:
+        """Recall by vectors and by words, then late interaction over the candidates."""
         table, fusion = self.index.tables["passages"], self._fusion
-        if not len(table):
+        among = self._passages[article] if article else range(len(table))
+        if not among:
             return []
         words = self.index.lexical["passages"].scores(query.terms)
-        _, near = table.search(query.vector, fusion.candidates)
-        rows = np.union1d(near, _largest(words, fusion.candidates))
+        _, near = table.search(query.vector, fusion.candidates, among)
+        rows = np.union1d(near, among.start + _largest(words[among.start : among.stop], fusion.candidates))
         dense = self._vectors["passages"][rows] @ query.vector
         lexical = words[rows]
-        late = query.weights @ self._best(query, "passages", rows)
-        total = fusion.dense * _standard(dense) + fusion.lexical * _standard(lexical) + fusion.late * _standard(late)
+        found = self._best(query, "passages", rows)
+        late = _rare(query.weights, found) @ found
+        words_count = fusion.lexical_latin if query.key.isascii() else fusion.lexical
+        total = fusion.dense * _standard(dense) + words_count * _standard(lexical) + fusion.late * _standard(late)
         return [
             Hit(self.index.passages[rows[i]], float(total[i]), float(dense[i]), float(lexical[i]), float(late[i]))
             for i in np.argsort(-total, kind="stable")[:top_k]
         ]
 
-    def evidence(self, query: Query, hits: Sequence[Hit]) -> SentenceEvidence:
-        """Every sentence of a small index, the sentences of the hits of a large one."""
-        rows = self._candidates(hits)
+    def evidence(self, query: Query, article: str, hits: Sequence[Hit]) -> SentenceEvidence:
+        """Every sentence of a short article, the sentences of the hits of a long one."""
+        rows = self._candidates(article, hits)
         related = self._relatives
         around = (related.heading[rows], related.item[rows], related.before[rows], related.after[rows])
         wanted = np.unique(np.concatenate([rows, *around]))
@@ -253,24 +275,26 @@ class LocalRetriever:
 
         heading, item, before, after = (of(relatives) for relatives in around)
         english = translation[has]
+        own, other = of(rows), translated(self._best(query, "translations", english))
         return SentenceEvidence(
             sentences=tuple(self.index.sentences[row] for row in rows),
+            weights=_rare(query.weights, np.maximum(own, other)),
             dense=self._vectors["sentences"][rows] @ query.vector,
             dense_translation=translated(self._vectors["translations"][english] @ query.vector),
             lexical=self.index.lexical["sentences"].scores(query.terms)[rows],
             lexical_translation=translated(self.index.lexical["translations"].scores(query.terms)[english]),
-            late=of(rows),
-            late_translation=translated(self._best(query, "translations", english)),
+            late=own,
+            late_translation=other,
             late_context=np.maximum(heading, item),
             late_neighbours=np.maximum(before, after),
         )
 
-    def bank(self, query: Query, top_k: int = 32) -> list[BankMatch]:
-        """The nearest questions of the bank, known gaps among them: half cosine, half late interaction both ways."""
-        table = self.index.tables["questions"]
-        if not len(table):
+    def bank(self, query: Query, article: str, top_k: int = 32) -> list[BankMatch]:
+        """Ordered by half the cosine and half late interaction both ways."""
+        table, among = self.index.tables["questions"], self._questions[article]
+        if not among:
             return []
-        dense, rows = table.search(query.vector, max(2 * top_k, 48))
+        dense, rows = table.search(query.vector, max(2 * top_k, 48), among)
         ways = np.tile(dense, (4, 1))
         if self._late is not None and query.ids.size:
             ways = self._late.both_ways(query, "questions", rows)
@@ -287,11 +311,11 @@ class LocalRetriever:
         """The smallest run of passages that holds the whole sentence."""
         return self._holding.get((article.id, sentence.id), sentence.span)
 
-    def _candidates(self, hits: Sequence[Hit]) -> NDArray[np.int64]:
-        if len(self.index.sentences) <= EXHAUSTIVE:
-            return np.arange(len(self.index.sentences))
-        first = self._relatives.first
-        rows = {first[h.passage.article] + n - 1 for h in hits for n in h.passage.sentences}
+    def _candidates(self, article: str, hits: Sequence[Hit]) -> NDArray[np.int64]:
+        held = self._sentences[article]
+        if len(held) <= EXHAUSTIVE:
+            return np.arange(held.start, held.stop)
+        rows = {held.start + n - 1 for hit in hits if hit.passage.article == article for n in hit.passage.sentences}
         return np.array(sorted(rows), dtype=np.int64)
 
     def _best(self, query: Query, kind: str, rows: NDArray[np.int64]) -> FloatArray:
@@ -304,8 +328,6 @@ class LocalRetriever:
 class _Relatives:
     """Row in `Index.sentences` of what stands around each sentence, -1 where there is none."""
 
-    first: dict[str, int]
-    """Row of each article's first sentence."""
     heading: NDArray[np.int64]
     item: NDArray[np.int64]
     before: NDArray[np.int64]
@@ -315,10 +337,9 @@ class _Relatives:
 
     @classmethod
     def of(cls, index: Index) -> _Relatives:
-        first: dict[str, int] = {}
         rows: list[tuple[int, int, int, int]] = []
         for article in index.articles:
-            base = first[article.id] = len(rows)
+            base = len(rows)
             for s in article.sentences:
                 section = article.section_of(s).sentences
                 opening = article.sentence(section[0])
@@ -329,7 +350,7 @@ class _Relatives:
         heading_of, item_of, before, after = np.array(rows, dtype=np.int64).reshape(-1, 4).T
         translation = np.full(len(rows), -1, dtype=np.int64)
         translation[list(index.translated)] = np.arange(len(index.translated))
-        return cls(first, heading_of, item_of, before, after, translation)
+        return cls(heading_of, item_of, before, after, translation)
 
 
 class _Expansion:
@@ -357,6 +378,16 @@ class _Expansion:
         return [name for name in dict.fromkeys(found) if name not in key]
 
 
+def _ranges(articles: Iterable[Article], owners: Iterable[str]) -> dict[str, range]:
+    """The rows of each article; an article's rows stand together."""
+    counts = Counter(owners)
+    ranges, at = {}, 0
+    for article in articles:
+        ranges[article.id] = range(at, at + counts[article.id])
+        at += counts[article.id]
+    return ranges
+
+
 def _ragged(table: Table, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Place in `ids` of each token of these rows, and where each row's begin."""
     starts = table.offsets[rows]
@@ -373,6 +404,19 @@ def _segments(reduce: np.ufunc, values: FloatArray, begins: NDArray[np.int64]) -
     found: FloatArray = reduce.reduceat(values, np.minimum(begins, values.shape[1] - 1), axis=1)
     found[:, empty] = 0
     return found
+
+
+def _rare(weights: FloatArray, best: FloatArray) -> FloatArray:
+    """Importance of each query token times how few of the candidates have it, summing to one.
+
+    Args:
+        best: (query tokens, candidates), its best cosine in each.
+    """
+    if not best.size:
+        return weights
+    share = (best >= COMMON * best.max(axis=1, keepdims=True)).mean(axis=1)
+    counted = weights**IMPORTANCE * np.log1p(1 / share)
+    return np.asarray(counted / max(float(counted.sum()), 1e-9), dtype=np.float32)
 
 
 def _standard(scores: FloatArray) -> FloatArray:

@@ -51,9 +51,12 @@ class Table:
     def __len__(self) -> int:
         return int(self.faiss.ntotal)
 
-    def search(self, vector: FloatArray, k: int) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Scores and rows of the k nearest, best first."""
-        scores, rows = self.faiss.search(vector.reshape(1, -1), min(k, len(self)))
+    def search(self, vector: FloatArray, k: int, among: range | None = None) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Scores and rows of the k nearest, best first; `among` keeps to these rows."""
+        among = range(len(self)) if among is None else among
+        parameters = faiss.SearchParameters()
+        parameters.sel = faiss.IDSelectorRange(among.start, among.stop)
+        scores, rows = self.faiss.search(vector.reshape(1, -1), min(k, len(among)), params=parameters)
         return scores[0], rows[0]
 
     def vectors(self) -> FloatArray:
@@ -77,6 +80,28 @@ class Index:
     lexical: Mapping[str, Bm25]
     """For passages, sentences and translations."""
     manifest: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        articles: Sequence[Article],
+        held: Sequence[Passage],
+        tables: Mapping[str, Table],
+        lexical: Mapping[str, Bm25],
+        manifest: Mapping[str, Any],
+    ) -> Index:
+        """From what `build` made of the articles and the passages that they hold."""
+        sentences = tuple((article, sentence) for article in articles for sentence in article.sentences)
+        return cls(
+            articles=tuple(articles),
+            passages=tuple(held),
+            sentences=sentences,
+            translated=tuple(row for row, (_, sentence) in enumerate(sentences) if sentence.translation),
+            questions=tuple((a, q) for a in articles for q in (*a.questions, *a.gaps)),
+            tables=tables,
+            lexical=lexical,
+            manifest=manifest,
+        )
 
 
 def manifest_inputs(
@@ -188,17 +213,7 @@ def load(place: Path, articles: Sequence[Article], held: Sequence[Passage], inpu
         lexical = {kind: _bm25(place, kind, words[kind]) for kind in LEXICAL_KINDS}
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise IndexDamagedError(str(error)) from error
-    sentences = tuple((article, sentence) for article in articles for sentence in article.sentences)
-    return Index(
-        articles=tuple(articles),
-        passages=tuple(held),
-        sentences=sentences,
-        translated=tuple(row for row, (_, sentence) in enumerate(sentences) if sentence.translation),
-        questions=tuple((a, q) for a in articles for q in (*a.questions, *a.gaps)),
-        tables=tables,
-        lexical=lexical,
-        manifest=manifest,
-    )
+    return Index.of(articles, held, tables, lexical, manifest)
 
 
 def verify(place: Path, inputs: Mapping[str, str]) -> dict[str, Any]:

@@ -24,17 +24,19 @@ from tqdm import tqdm
 
 from bot.chatbot import load_chatbot
 from bot.features import (
+    JOIN_FEATURES,
     MATCH_FEATURES,
     QUESTION_FEATURES,
     SENTENCE_FEATURES,
     Asked,
     FloatArray,
+    join_features,
     match_features,
     question_features,
     sentence_features,
 )
-from bot.reader import MODEL, Network, ReaderModel, Scored, TrainedReader, choose, rank
-from corpus.article import BankQuestion
+from bot.reader import CONSIDERED, MODEL, Network, ReaderModel, TrainedReader, together
+from corpus.article import BankQuestion, Sentence
 from index.retriever import BankMatch, Hit, LocalRetriever, SentenceEvidence
 
 HERE = Path(__file__).parent
@@ -73,9 +75,9 @@ def examples(retriever: LocalRetriever) -> Iterator[Example]:
         yield Example(row["question"], (), (answer,), "hard", weight=3)
     for row in _table(HERE / "off_topic.tsv"):
         yield Example(row["question"], (), (), "off_topic")
-    for row in _lines(HERE / "followups.jsonl"):
-        answers: tuple[frozenset[int], ...] = (frozenset(row["sids"]),) if row["sids"] else ()
-        yield Example(row["question"], tuple(row["history"]), answers, "follow_up", weight=2)
+    for turn in _lines(HERE / "followups.jsonl"):
+        answers = (frozenset(turn["sids"]),) if turn["sids"] else ()
+        yield Example(turn["question"], tuple(turn["history"]), answers, "follow_up", weight=2)
 
 
 def _table(file: Path) -> list[dict[str, str]]:
@@ -120,13 +122,14 @@ class Collector:
 
     def measure(self, example: Example, with_bank: bool) -> Measured:
         asked = self.chatbot.in_conversation(example.question, example.history)
+        article = self.retriever.index.articles[0].id
         hits = self.retriever.retrieve(asked.query)
         bank: list[BankMatch] = []
         if with_bank:
             hidden = self._hidden(example)
-            found = self.retriever.bank(asked.query, BANK_DEPTH + min(len(hidden), 96))
+            found = self.retriever.bank(asked.query, article, BANK_DEPTH + min(len(hidden), 96))
             bank = [match for match in found if match.row not in hidden][:BANK_DEPTH]
-        evidence = self.retriever.evidence(asked.query, hits)
+        evidence = self.retriever.evidence(asked.query, article, hits)
         return Measured(example, asked, hits, evidence, bank, match_features(asked, bank))
 
     def _hidden(self, example: Example) -> set[int]:
@@ -167,7 +170,7 @@ def untrained() -> ReaderModel:
         return Network(((np.zeros((len(inputs), 1), np.float32), np.zeros(1, np.float32)),))
 
     question = even(QUESTION_FEATURES)
-    return ReaderModel(even(MATCH_FEATURES), even(SENTENCE_FEATURES), question, question, 0.5, 0.6, 0.5)
+    return ReaderModel(even(MATCH_FEATURES), even(SENTENCE_FEATURES), question, question, even(JOIN_FEATURES), 0.5, 0.9)
 
 
 def fit_match(measured: Sequence[Measured], seed: int) -> Network:
@@ -204,8 +207,16 @@ class Read:
             one.asked, one.evidence, one.bank, one.matched, self.matches, self.features, self.scores
         )
 
-    def chosen(self, model: ReaderModel) -> tuple[Scored, ...]:
-        return choose(rank(self.one.evidence, self.scores, ()), self.one.bank, self.matches, model)
+    @property
+    def order(self) -> NDArray[np.int64]:
+        return np.argsort(-self.scores, kind="stable")[:CONSIDERED]
+
+    def joining(self) -> FloatArray:
+        one = self.one
+        return join_features(one.asked, one.evidence, one.bank, self.matches, self.scores, self.order)
+
+    def shown(self, joined: FloatArray, threshold: float) -> list[Sentence]:
+        return [self.one.evidence.sentences[self.order[rank]][1] for rank in together(joined, threshold)]
 
 
 def fit_sentences(measured: Sequence[Measured], match: Network, units: int, seed: int) -> Network:
@@ -233,45 +244,55 @@ def read(one: Measured, match: Network, sentence: Network) -> Read:
     return Read(one, matches, features, sentence.probability(features))
 
 
-def focused(chosen: Sequence[Scored], answers: Sequence[frozenset[int]]) -> bool:
+def fit_join(reads: Sequence[Read], units: int, seed: int) -> Network:
+    """Over the answers whose best sentence is right: which of the next ones belong to it."""
+    rows, labels, weights = [], [], []
+    for one in reads:
+        ids = [one.one.evidence.sentences[i][1].id for i in one.order]
+        if one.one.example.answers and ids[0] in one.one.wanted:
+            rows.append(one.joining())
+            labels += [other in one.one.wanted for other in ids[1:]]
+            weights += [one.one.example.weight] * (len(ids) - 1)
+    return fit(np.concatenate(rows), np.array(labels, np.float32), np.array(weights, np.float32), units, seed)
+
+
+def focused(shown: Sequence[Sentence], answers: Sequence[frozenset[int]]) -> bool:
     """All of one answer shown, and at least half of what is shown an answer."""
-    shown = {s.sentence.id for s in chosen}
+    ids = {s.id for s in shown}
     wanted = frozenset().union(*answers)
-    total = sum(len(s.sentence.text) for s in chosen)
-    good = sum(len(s.sentence.text) for s in chosen if s.sentence.id in wanted)
-    return any(answer <= shown for answer in answers) and good >= 0.5 * total
+    good = sum(len(s.text) for s in shown if s.id in wanted)
+    return any(answer <= ids for answer in answers) and 2 * good >= sum(len(s.text) for s in shown)
 
 
 def tune(model: ReaderModel, measured: Sequence[Measured]) -> ReaderModel:
-    """The thresholds that serve the development questions best."""
+    """The two thresholds that serve the development questions best."""
     held = [read(one, model.match, model.sentence) for one in measured]
-    answerable = [one for one in held if one.one.example.answers]
-    candidates = [
-        replace(model, second=second, together=together)
-        for second in (0.5, 0.6, 0.7, 0.8, 0.9, 1.01)
-        for together in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.01)
-    ]
-    model = max(candidates, key=lambda m: sum(focused(one.chosen(m), one.one.example.answers) for one in answerable))
     scores = np.array([model.answerable.probability(one.overall()).item() for one in held])
     truth = np.array([bool(one.one.example.answers) for one in held])
+    joined = [(one, model.join.probability(one.joining())) for one in held if one.one.example.answers]
+
+    def right(threshold: float) -> int:
+        return sum(focused(one.shown(join, threshold), one.one.example.answers) for one, join in joined)
+
     # As strict as it may be while at most FALSELY_REFUSED of what the article answers is refused.
-    model = replace(model, threshold=float(np.quantile(scores[truth], FALSELY_REFUSED)))
+    threshold = float(np.quantile(scores[truth], FALSELY_REFUSED))
+    model = replace(model, threshold=threshold, together=float(max(np.linspace(0.2, 0.8, 25), key=right)))
     print(report(model, held))
     return model
 
 
 def report(model: ReaderModel, held: Sequence[Read]) -> str:
-    answerable = [one for one in held if one.one.example.answers]
-    first = [one.chosen(model)[0].sentence.id in one.one.wanted for one in answerable]
-    good = [focused(one.chosen(model), one.one.example.answers) for one in answerable]
     scores = np.array([model.answerable.probability(one.overall()).item() for one in held])
     truth = np.array([bool(one.one.example.answers) for one in held])
     refused = scores < model.threshold
+    answered = [one for one in held if one.one.example.answers]
+    shown = [one.shown(model.join.probability(one.joining()), model.together) for one in answered]
+    first = [sentences[0].id in one.one.wanted for sentences, one in zip(shown, answered, strict=True)]
+    good = [focused(sentences, one.one.example.answers) for sentences, one in zip(shown, answered, strict=True)]
     return (
         f"first sentence right {np.mean(first):.3f} · focused, abstention apart {np.mean(good):.3f} · "
         f"refused {refused[~truth].mean():.3f} · falsely refused {refused[truth].mean():.3f} · "
-        f"AUROC {roc_auc_score(truth, scores):.3f} · "
-        f"threshold {model.threshold:.3f}, second {model.second}, together {model.together}"
+        f"AUROC {roc_auc_score(truth, scores):.3f} · threshold {model.threshold:.3f}, together {model.together:.3f}"
     )
 
 
@@ -279,7 +300,8 @@ def train(measured: Sequence[Measured], units: int, seed: int) -> ReaderModel:
     """Match, then sentence, then the two decisions on the question as a whole, each over what the one before says."""
     match = fit_match(measured, seed)
     sentence = fit_sentences(measured, match, units, seed)
-    rows = np.stack([read(one, match, sentence).overall() for one in measured])
+    reads = [read(one, match, sentence) for one in measured]
+    rows = np.stack([one.overall() for one in reads])
     weights = np.array([one.example.weight for one in measured])
     truth = np.array([bool(one.example.answers) for one in measured])
     topical = np.array([one.example.kind != "off_topic" for one in measured])
@@ -288,7 +310,8 @@ def train(measured: Sequence[Measured], units: int, seed: int) -> ReaderModel:
         share = np.where(labels, weights / weights[labels].sum(), weights / weights[~labels].sum())
         return fit(rows, labels.astype(np.float32), (share * len(labels) / 2).astype(np.float32), units, seed)
 
-    return ReaderModel(match, sentence, decision(truth), decision(topical), threshold=0.5, second=0.8, together=0.5)
+    join = fit_join(reads, units, seed)
+    return ReaderModel(match, sentence, decision(truth), decision(topical), join, threshold=0.5, together=0.5)
 
 
 def development(file: Path = DEVELOPMENT) -> list[Example]:
@@ -316,9 +339,9 @@ def as_dict(model: ReaderModel) -> dict[str, Any]:
         "sentence": plain(model.sentence, SENTENCE_FEATURES),
         "answerable": plain(model.answerable, QUESTION_FEATURES),
         "on_topic": plain(model.on_topic, QUESTION_FEATURES),
+        "join": plain(model.join, JOIN_FEATURES),
         "threshold": round(model.threshold, 4),
-        "second": model.second,
-        "together": model.together,
+        "together": round(model.together, 4),
     }
 
 
