@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 
 from bot.answer import Answer, AnswerSentence, Citation, Related
 from bot.feedback import FeedbackReason
-from bot.messages import EVIDENCE, MOUSE_FIRST, PAGE, REASONS, Tongue, say, tongue
+from bot.messages import EVIDENCE, HOTLINE, MOUSE_FIRST, PAGE, REASONS, SMALL_TALK, Tongue, say, tongue
 from bot.page.terms import Terms, article_terms, explained, unbroken
 from corpus.article import Article, Evidence, Section, Sentence
 from corpus.language import to_simplified
@@ -137,12 +138,19 @@ def render_turn(turn: Turn, number: int, article: Article | None, page: Tongue, 
 
 def message_of(answer: Answer, speaks: Tongue) -> str:
     """The bot's own line before the quotes, in another language where it is one of its set phrases."""
-    if speaks == tongue(answer.question_language):
-        return answer.message
-    phrases = [MOUSE_FIRST, *([REASONS[answer.reason]] if answer.reason in REASONS else [])]
-    known = {text: phrase for phrase in phrases for text in (*phrase.values(), say(phrase, "zh-Hant"))}
-    phrase = known.get(answer.message)
-    return say(phrase, speaks) if phrase else answer.message
+    return answer.message if speaks == tongue(answer.question_language) else _said_again(answer.message, speaks)
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> Mapping[str, Mapping[str, str]]:
+    """The bot's set phrases by what each says in any of the languages."""
+    phrases = (MOUSE_FIRST, HOTLINE, *REASONS.values(), *SMALL_TALK.values())
+    return {text: phrase for phrase in phrases for text in (*phrase.values(), say(phrase, "zh-Hant"))}
+
+
+def _said_again(text: str, speaks: Tongue) -> str:
+    phrase = _phrases().get(text)
+    return say(dict(phrase), speaks) if phrase else text
 
 
 def _message(answer: Answer, speaks: Tongue) -> str:
@@ -262,7 +270,7 @@ def _crisis(answer: Answer, speaks: Tongue) -> str:
 def _hotline(answer: Answer, speaks: Tongue) -> str:
     if not answer.hotline:
         return ""
-    return f'<p class="hotline" lang="{HTML_LANGUAGE[speaks]}">{_with_numbers(answer.hotline)}</p>'
+    return f'<p class="hotline" lang="{HTML_LANGUAGE[speaks]}">{_with_numbers(_said_again(answer.hotline, speaks))}</p>'
 
 
 def _tools(turn: Turn, number: int, article: Article | None, page: Tongue, *, feedback: bool) -> str:
