@@ -216,6 +216,9 @@ def _serve(options: argparse.Namespace) -> int:
         _open_when_ready(settings.host, settings.port)
     try:
         serve(lambda report: _load(options, articles, language, report), settings, articles=articles)
+    except KeyboardInterrupt:
+        # The way to stop it, with the answers in flight finished.
+        print(f"\n{say(COMMAND['stopped'], language)}", file=sys.stderr)
     except ServeError as error:
         if isinstance(error.__context__, OSError) and error.__context__.errno == errno.EADDRINUSE:
             values = {"port": settings.port, "other": settings.port + 1}

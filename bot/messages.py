@@ -339,7 +339,7 @@ COMMAND: dict[str, dict[str, str]] = {
     },
     "more": {
         "zh": "先试试：yuanwen ask “全世界有多少抑郁症患者？”　设置见 README 的“设置”一节。",
-        "en": 'Try: yuanwen ask "How many people live with depression?"  Settings: see "Settings" in README.',
+        "en": 'Try: yuanwen ask "How many people does depression affect worldwide?"  Settings: see "Settings" in README.',
     },
     "serve": {"zh": "打开问答网页", "en": "open the chat page in the browser"},
     "ask": {"zh": "问一个问题", "en": "ask one question"},
