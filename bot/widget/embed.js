@@ -220,10 +220,12 @@ function drawSentence(answer, sentence, citation) {
 }
 
 function source(articleId, id, section, n) {
-  const place = `${t("sentence", { n: id })} · ${sectionName(articleId, section)}`;
+  const place = `${capital(t("sentence", { n: id }))} · ${sectionName(articleId, section)}`;
   return make("button", { class: "cite", type: "button", title: t("show_source", { n: id }), onclick: (event) => openSheet(articleId, id, event.currentTarget) },
     make("b", {}, n ? `[${n}]` : "↗"), make("span", {}, place));
 }
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 function sectionName(articleId, title) {
   const held = DATA.articles.find((one) => one.id === articleId);

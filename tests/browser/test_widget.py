@@ -166,7 +166,7 @@ def problems(page: Page) -> list[str]:
 def test_every_state_is_accessible(
     open_panel: OpenPanel, axe_violations: Any, screenshot: Any, lang: str, scheme: str, phone: bool
 ) -> None:
-    page = open_panel(lang, scheme, viewport=PHONE if phone else PANEL)
+    page = open_panel(lang, scheme, viewport=PHONE if phone else PANEL, reduced_motion="reduce")
 
     def check(state: str) -> None:
         screenshot(page, f"widget-{lang}-{scheme}-{'phone' if phone else 'desk'}-{state.replace(' ', '-')}")
@@ -987,6 +987,7 @@ def test_owner_picks_sees_and_copies_the_line(sites: Sites, visit: Callable[...,
     expect(line).to_have_text(f'<script defer src="{sites.bot}/widget/v1/widget.js" {wanted}></script>')
     shown = page.frame_locator("#preview")
     expect(shown.locator("yuanwen-widget button.launch")).to_have_css("background-color", "rgb(31, 95, 139)")
+    page.locator("#preview").evaluate("(e) => e.scrollIntoView({block: 'end'})")
     shown.locator("yuanwen-widget button.launch").click()
     panel = shown.frame_locator("yuanwen-widget iframe")
     expect(panel.locator("h1")).to_have_text('Ask "us"')
