@@ -568,8 +568,8 @@ def _doubt_mark(article: Article, sentence: Sentence, page: Tongue) -> str:
     if not text:
         return ""
     return (
-        f'<button type="button" class="doubt-mark" lang="{HTML_LANGUAGE[page]}" data-tip="{escape(text)}">'
-        f"{words('doubt', page)}</button>"
+        f'<span class="doubt-mark" tabindex="0" lang="{HTML_LANGUAGE[page]}" data-tip="{escape(text)}">'
+        f"{words('doubt', page)}</span>"
     )
 
 
