@@ -69,36 +69,48 @@ class Asked:
 class _Wording:
     """What a question names and asks for."""
 
-    terms: frozenset[int]
-    numbers: frozenset[str]
+    terms: NDArray[np.bool_]
+    """(glossary,)"""
     asks: NDArray[np.bool_]
-    ordinal: int | None
+    """(KINDS,)"""
+    numbers: frozenset[str]
+    ordinal: int
+    """0 for none."""
 
 
-def match_features(asked: Asked, bank: Sequence[BankMatch]) -> FloatArray:
+def match_features(asked: Asked, article: Article, bank: Sequence[BankMatch]) -> FloatArray:
     """(matches, MATCH_FEATURES)"""
-    rows = []
-    here = {article: _wording(asked.query.key, article) for article in {match.article for match in bank}}
-    for match in bank:
-        own, other = here[match.article], _bank_wording(match.question.text, match.article)
-        rows.append((
-            match.dense, match.there, match.back, match.least_there, match.least_back,
-            *_compared(own.terms, other.terms), *_compared(own.numbers, other.numbers),
-            np.count_nonzero(own.asks & ~other.asks), np.count_nonzero(other.asks & ~own.asks),
-            np.count_nonzero(own.asks & other.asks), own.ordinal != other.ordinal,
-            own.ordinal == other.ordinal and own.ordinal is not None, *(own.asks != other.asks),
-        ))  # fmt: skip
-    return np.array(rows, dtype=np.float32).reshape(len(rows), len(MATCH_FEATURES))
+    if not bank:
+        return np.zeros((0, len(MATCH_FEATURES)), dtype=np.float32)
+    own, others = _wording(asked.query.key, article), [_bank_wording(m.question.text, article) for m in bank]
+    terms, kinds = np.array([other.terms for other in others]), np.array([other.asks for other in others])
+    numbers_shared = np.array([len(own.numbers & other.numbers) for other in others])
+    ordinals = np.array([other.ordinal for other in others])
+    columns = [
+        *np.array([(m.dense, m.there, m.back, m.least_there, m.least_back) for m in bank]).T,
+        *_compared(own.terms, terms),
+        len(own.numbers) - numbers_shared,
+        np.array([len(other.numbers) for other in others]) - numbers_shared,
+        numbers_shared,
+        *_compared(own.asks, kinds),
+        ordinals != own.ordinal,
+        (ordinals == own.ordinal) & (ordinals != 0),
+        *(kinds != own.asks).T,
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _compared(here: frozenset[object], there: frozenset[object]) -> tuple[int, int, int]:
-    shared = len(here & there)
-    return len(here) - shared, len(there) - shared, shared
+def _compared(own: NDArray[np.bool_], others: NDArray[np.bool_]) -> tuple[NDArray[np.int64], ...]:
+    """How many are only here, only there and shared, for each row of the others."""
+    shared = (others & own).sum(axis=1)
+    return np.count_nonzero(own) - shared, others.sum(axis=1) - shared, shared
 
 
 def _wording(key: str, article: Article) -> _Wording:
     traits = _traits(article)
-    return _Wording(frozenset(traits.terms_of(key)), numbers(key), np.array(asks(key)), ordinal(key))
+    terms = np.zeros(traits.terms.shape[1], dtype=bool)
+    terms[traits.terms_of(key)] = True
+    return _Wording(terms, np.array(asks(key)), numbers(key), ordinal(key) or 0)
 
 
 @lru_cache(maxsize=65_536)
@@ -141,8 +153,13 @@ def sentence_features(
     bank: Sequence[BankMatch],
     matches: FloatArray,
 ) -> FloatArray:
-    """(candidates, SENTENCE_FEATURES); `matches` is the probability of each bank question to ask for the same."""
-    column: dict[str, FloatArray | NDArray[np.bool_]] = {}
+    """(candidates, SENTENCE_FEATURES)
+
+    Args:
+        hits: of the article that the evidence is of.
+        matches: probability of each bank question to ask for the same.
+    """
+    column: dict[str, FloatArray] = {}
     both = np.maximum(evidence.late, evidence.late_translation)
     context = np.maximum(both, evidence.late_context)
     late_both, late_context = evidence.weights @ both, evidence.weights @ context
@@ -160,19 +177,11 @@ def sentence_features(
     column["lead_dense"], column["lead_late"] = dense - dense.max(), late_both - late_both.max(initial=0)
     column["lead_context"] = late_context - late_context.max(initial=0)
     column |= _bank_columns(evidence, bank, matches)
-    rank = {
-        (h.passage.article, n): 1 / (1 + i) for i, h in reversed(list(enumerate(hits))) for n in h.passage.sentences
-    }
-    column["passage_rank"] = np.array([rank.get((a.id, s.id), 0.0) for a, s in evidence.sentences])
-
-    rows = np.array([s.id - 1 for _, s in evidence.sentences])
-    first = evidence.sentences[0][0]
-    if all(article is first for article, _ in evidence.sentences):
-        column |= _word_columns(asked, _traits(first), first.id, rows)
-    else:
-        parts = [_word_columns(asked, _traits(a), a.id, rows[i : i + 1]) for i, (a, _) in enumerate(evidence.sentences)]
-        column |= {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return np.stack([column[name] for name in SENTENCE_FEATURES], axis=1).astype(np.float32)
+    rank = {n: 1 / (1 + i) for i, h in reversed([*enumerate(hits)]) for n in h.passage.sentences}
+    column["passage_rank"] = np.array([rank.get(s.id, 0.0) for s in evidence.sentences])
+    words, kinds = _word_columns(asked, evidence)
+    named = np.stack([(column | words)[name] for name in SENTENCE_FEATURES[: -2 * len(KINDS)]], axis=1)
+    return np.concatenate([named, kinds], axis=1).astype(np.float32)
 
 
 def join_features(
@@ -184,12 +193,9 @@ def join_features(
     order: NDArray[np.int64],
 ) -> FloatArray:
     """(len(order) - 1, JOIN_FEATURES): what speaks for each further sentence to stand beside the first."""
-    article, best = evidence.sentences[order[0]]
-    votes = [
-        (float(p) ** 2, match.question.sentences)
-        for p, match in zip(matches, bank, strict=True)
-        if match.article is article and best.id in match.question.sentences
-    ]
+    best = evidence.sentences[order[0]]
+    answered = [(float(p), match.question.sentences) for p, match in zip(matches, bank, strict=True)]
+    votes = [(p * p, held) for p, held in answered if best.id in held]
     total = max(sum(vote for vote, _ in votes), 1e-9)
     both = np.maximum(np.maximum(evidence.late, evidence.late_translation), evidence.late_context)
     wanted = dict(zip(KINDS, asks(asked.query.key), strict=True))
@@ -202,17 +208,14 @@ def join_features(
     ]
     rows = []
     for rank, i in enumerate(order[1:], start=1):
-        owner, other = evidence.sentences[i]
-        same = owner is article
-        far = abs(other.id - best.id) if same else 99
+        other = evidence.sentences[i]
         rows.append((
             scores[i] / max(float(scores[order[0]]), 1e-9), scores[i], scores[order[0]],
-            sum(vote for vote, held in votes if same and other.id in held) / total,
-            max((float(p) for p, m in zip(matches, bank, strict=True)
-                 if m.article is owner and other.id in m.question.sentences), default=0.0),
+            sum(vote for vote, held in votes if other.id in held) / total,
+            max((p for p, held in answered if other.id in held), default=0.0),
             evidence.weights @ np.maximum(both[:, i] - both[:, order[0]], 0), evidence.weights @ both[:, order[0]],
-            same and other.id == best.id + 1, same and other.id == best.id - 1, np.log1p(min(far, 99)),
-            same and other.section == best.section, same and other.item is not None and other.item == best.item,
+            other.id == best.id + 1, other.id == best.id - 1, np.log1p(abs(other.id - best.id)),
+            other.section == best.section, other.item is not None and other.item == best.item,
             *constant, rank,
         ))  # fmt: skip
     return np.array(rows, dtype=np.float32).reshape(len(rows), len(JOIN_FEATURES))
@@ -220,17 +223,15 @@ def join_features(
 
 def _bank_columns(evidence: SentenceEvidence, bank: Sequence[BankMatch], matches: FloatArray) -> dict[str, FloatArray]:
     best, lead, vote, sharp, first = np.zeros((5, len(evidence.sentences)), dtype=np.float32)
-    place = {(article.id, s.id): i for i, (article, s) in enumerate(evidence.sentences)}
-    answered = [(float(p), match) for p, match in zip(matches, bank, strict=True) if match.question.sentences]
-    answered.sort(key=lambda pair: -pair[0])
-    for rank, (probability, match) in enumerate(answered):
-        for number in match.question.sentences:
-            i = place.get((match.article.id, number))
-            if i is not None:
-                best[i] = max(best[i], probability)
-                vote[i] += probability / len(match.question.sentences)
-                sharp[i] += probability**3 / len(match.question.sentences)
-                first[i] = max(first[i], rank == 0)
+    place = {s.id: i for i, s in enumerate(evidence.sentences)}
+    answered = [(float(p), match.question.sentences) for p, match in zip(matches, bank, strict=True)]
+    top = max((p for p, held in answered if held), default=0.0)
+    for probability, held in answered:
+        for i in (place[number] for number in held if number in place):
+            best[i] = max(best[i], probability)
+            vote[i] += probability / len(held)
+            sharp[i] += probability**3 / len(held)
+            first[i] = max(first[i], probability == top)
     lead[:] = best - best.max(initial=0)
     return {
         "bank": best,
@@ -241,42 +242,32 @@ def _bank_columns(evidence: SentenceEvidence, bank: Sequence[BankMatch], matches
     }
 
 
-def _word_columns(asked: Asked, traits: _Traits, article: str, rows: NDArray[np.int64]) -> dict[str, FloatArray]:
-    key = asked.query.key
-    wanted = np.array(asks(key))
-    given = traits.gives[rows]
-    column: dict[str, FloatArray] = {
-        f"asks_{kind}_gives": given[:, i].astype(np.float32) if wanted[i] else np.zeros(len(rows), np.float32)
-        for i, kind in enumerate(KINDS)
-    }
-    column |= {
-        f"asks_{kind}_lacks": (~given[:, i]).astype(np.float32) if wanted[i] else np.zeros(len(rows), np.float32)
-        for i, kind in enumerate(KINDS)
-    }
-    for i, name in enumerate(("heading", "disclaimer", "caption", "reference", "length")):
-        column[name] = traits.fixed[rows, i]
-    asked_numbers = numbers(key)
-    if asked_numbers:
-        found = np.array([len(asked_numbers & traits.numbers[row]) for row in rows], dtype=np.float32)
-        column["numbers_found"], column["numbers_missing"] = found, len(asked_numbers) - found
-    else:
-        column["numbers_found"] = column["numbers_missing"] = np.zeros(len(rows), np.float32)
-    terms = traits.terms_of(key)
-    column["terms_found"] = traits.terms[rows][:, terms].sum(axis=1).astype(np.float32)
+def _word_columns(asked: Asked, evidence: SentenceEvidence) -> tuple[dict[str, FloatArray], NDArray[np.bool_]]:
+    """What the words say, and (candidates, 2 KINDS) which kinds asked for each sentence gives and lacks."""
+    key, traits = asked.query.key, _traits(evidence.article)
+    rows = np.array([s.id - 1 for s in evidence.sentences])
+    none = np.zeros(len(rows), dtype=np.float32)
+    kinds = ("heading", "disclaimer", "caption", "reference", "length")
+    column: dict[str, FloatArray] = dict(zip(kinds, traits.fixed[rows].T, strict=True))
+    wanted = numbers(key)
+    found = np.array([len(wanted & traits.numbers[row]) for row in rows]) if wanted else none
+    column["numbers_found"], column["numbers_missing"] = found, len(wanted) - found
+    terms = np.array(traits.terms_of(key), dtype=np.int64)
+    column["terms_found"] = traits.terms[np.ix_(rows, terms)].sum(axis=1)
     column["terms_missing"] = len(terms) - column["terms_found"]
-    column["terms_context_missing"] = len(terms) - traits.context_terms[rows][:, terms].sum(axis=1).astype(np.float32)
-    which = ordinal(key)
-    place = traits.ordinal[rows]
-    same = (traits.lasts[rows] if which == -1 else place == which) if which else np.zeros(len(rows), bool)
-    column["ordinal_same"] = (same & (place > 0)).astype(np.float32)
-    column["ordinal_other"] = (~same & (place > 0)).astype(np.float32) if which else np.zeros(len(rows), np.float32)
-    before = np.array([n - 1 for a, n in asked.previous if a == article], dtype=np.int64)
+    column["terms_context_missing"] = len(terms) - traits.context_terms[np.ix_(rows, terms)].sum(axis=1)
+    which, place = ordinal(key), traits.ordinal[rows]
+    same = traits.lasts[rows] if which == -1 else place == which
+    column["ordinal_same"] = (same & (place > 0)).astype(np.float32) if which else none
+    column["ordinal_other"] = (~same & (place > 0)).astype(np.float32) if which else none
+    before = np.array([n - 1 for a, n in asked.previous if a == evidence.article.id], dtype=np.int64)
     items = traits.item[before]
     column["previous"] = np.isin(rows, before).astype(np.float32)
     column["after_previous"] = np.isin(rows, before + 1).astype(np.float32)
     column["item_of_previous"] = np.isin(traits.item[rows], items[items > 0]).astype(np.float32)
     column["section_of_previous"] = np.isin(traits.section[rows], traits.section[before]).astype(np.float32)
-    return column
+    asked_for, given = np.array(asks(key)), traits.gives[rows]
+    return column, np.concatenate([given & asked_for, ~given & asked_for], axis=1)
 
 
 def question_features(

@@ -141,17 +141,19 @@ class TrainedReader:
         if not evidence.sentences:
             return Reading((), (), 0.0, margin=-np.inf, on_topic=False)
         model = self.models["bank" if bank else "plain"]
-        matched = match_features(asked, bank)
+        matched = match_features(asked, evidence.article, bank)
         matches = model.match.probability(matched)
+        article = evidence.article
+        hits = [hit for hit in hits if hit.passage.article == article.id]
         features = sentence_features(asked, hits, evidence, bank, matches)
         scores = model.sentence.probability(features)
         overall = question_features(asked, evidence, bank, matched, matches, features, scores)
         answerable = model.answerable.probability(overall).item()
         order = np.argsort(-scores, kind="stable")[:RANKED]
         joined = model.join.probability(join_features(asked, evidence, bank, matches, scores, order[:CONSIDERED]))
-        found = {(h.passage.article, n): h.retrieval_score for h in reversed(hits) for n in h.passage.sentences}
+        found = {n: hit.retrieval_score for hit in reversed(hits) for n in hit.passage.sentences}
         best = [(evidence.sentences[i], float(scores[i])) for i in order]
-        ranked = tuple(Scored(a, s, score, found.get((a.id, s.id), 0.0)) for (a, s), score in best)
+        ranked = tuple(Scored(article, s, score, found.get(s.id, 0.0)) for s, score in best)
         return Reading(
             ranked=ranked,
             chosen=tuple(ranked[i] for i in together(joined, model.together)),

@@ -101,7 +101,6 @@ class Hit:
 class BankMatch:
     """A question of the bank that is near the query; a known gap has no sentences."""
 
-    article: Article
     question: BankQuestion
     row: int
     retrieval_score: float
@@ -118,9 +117,10 @@ class BankMatch:
 
 @dataclass(frozen=True, slots=True)
 class SentenceEvidence:
-    """What retrieval knows of each candidate sentence; arrays are (candidates,) or (query tokens, candidates)."""
+    """What retrieval knows of an article's candidate sentences; arrays are (candidates,) or (tokens, candidates)."""
 
-    sentences: tuple[tuple[Article, Sentence], ...]
+    article: Article
+    sentences: tuple[Sentence, ...]
     weights: FloatArray
     """(query tokens,): importance and rarity among the candidates, summing to one."""
     dense: FloatArray
@@ -209,6 +209,7 @@ class LocalRetriever:
         self._vectors = {kind: table.vectors() for kind, table in index.tables.items()}
         self._relatives = _Relatives.of(index)
         self._expansion = _Expansion(index.articles)
+        self._articles = {article.id: article for article in index.articles}
         self._passages = _ranges(index.articles, (passage.article for passage in index.passages))
         self._sentences = _ranges(index.articles, (article.id for article, _ in index.sentences))
         self._questions = _ranges(index.articles, (article.id for article, _ in index.questions))
@@ -277,7 +278,8 @@ class LocalRetriever:
         english = translation[has]
         own, other = of(rows), translated(self._best(query, "translations", english))
         return SentenceEvidence(
-            sentences=tuple(self.index.sentences[row] for row in rows),
+            article=self._articles[article],
+            sentences=tuple(self.index.sentences[row][1] for row in rows),
             weights=_rare(query.weights, np.maximum(own, other)),
             dense=self._vectors["sentences"][rows] @ query.vector,
             dense_translation=translated(self._vectors["translations"][english] @ query.vector),
@@ -304,8 +306,7 @@ class LocalRetriever:
 
     def _match(self, row: int, numbers: list[float]) -> BankMatch:
         score, dense, there, back, least_there, least_back = numbers
-        article, question = self.index.questions[row]
-        return BankMatch(article, question, row, score, dense, there, back, least_there, least_back)
+        return BankMatch(self.index.questions[row][1], row, score, dense, there, back, least_there, least_back)
 
     def passage_of(self, article: Article, sentence: Sentence) -> Span:
         """The smallest run of passages that holds the whole sentence."""

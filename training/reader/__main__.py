@@ -122,15 +122,15 @@ class Collector:
 
     def measure(self, example: Example, with_bank: bool) -> Measured:
         asked = self.chatbot.in_conversation(example.question, example.history)
-        article = self.retriever.index.articles[0].id
+        article = self.retriever.index.articles[0]
         hits = self.retriever.retrieve(asked.query)
         bank: list[BankMatch] = []
         if with_bank:
             hidden = self._hidden(example)
-            found = self.retriever.bank(asked.query, article, BANK_DEPTH + min(len(hidden), 96))
+            found = self.retriever.bank(asked.query, article.id, BANK_DEPTH + min(len(hidden), 96))
             bank = [match for match in found if match.row not in hidden][:BANK_DEPTH]
-        evidence = self.retriever.evidence(asked.query, article, hits)
-        return Measured(example, asked, hits, evidence, bank, match_features(asked, bank))
+        evidence = self.retriever.evidence(asked.query, article.id, hits)
+        return Measured(example, asked, hits, evidence, bank, match_features(asked, article, bank))
 
     def _hidden(self, example: Example) -> set[int]:
         row = self._rows.get(example.question) if example.kind in ("bank", "gap") else None
@@ -216,7 +216,7 @@ class Read:
         return join_features(one.asked, one.evidence, one.bank, self.matches, self.scores, self.order)
 
     def shown(self, joined: FloatArray, threshold: float) -> list[Sentence]:
-        return [self.one.evidence.sentences[self.order[rank]][1] for rank in together(joined, threshold)]
+        return [self.one.evidence.sentences[self.order[rank]] for rank in together(joined, threshold)]
 
 
 def fit_sentences(measured: Sequence[Measured], match: Network, units: int, seed: int) -> Network:
@@ -228,7 +228,7 @@ def fit_sentences(measured: Sequence[Measured], match: Network, units: int, seed
         if not one.example.answers:
             continue
         features = sentence_features(one.asked, one.hits, one.evidence, one.bank, match.probability(one.matched))
-        right = np.array([s.id in one.wanted for _, s in one.evidence.sentences], dtype=np.float32)
+        right = np.array([s.id in one.wanted for s in one.evidence.sentences], dtype=np.float32)
         strength = features[:, lead].sum(axis=1) - 9 * right
         other = random.choice(len(right), 6, replace=False)
         kept = np.unique(np.concatenate([np.flatnonzero(right), np.argsort(-strength)[:NEGATIVES], other]))
@@ -248,7 +248,7 @@ def fit_join(reads: Sequence[Read], units: int, seed: int) -> Network:
     """Over the answers whose best sentence is right: which of the next ones belong to it."""
     rows, labels, weights = [], [], []
     for one in reads:
-        ids = [one.one.evidence.sentences[i][1].id for i in one.order]
+        ids = [one.one.evidence.sentences[i].id for i in one.order]
         if one.one.example.answers and ids[0] in one.one.wanted:
             rows.append(one.joining())
             labels += [other in one.one.wanted for other in ids[1:]]
