@@ -90,7 +90,7 @@ def serving(folder: Path, **more: str) -> Iterator[Server]:
 
 
 def readers(server: Server, users: int, seconds: int) -> dict[str, Any]:
-    """One run of locust: answers a second, percentiles of them in milliseconds, how many were told to come again, errors."""
+    """One run of locust: answers a second, percentiles in milliseconds, readers told to come again, errors."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "stats"
         command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py")), "--headless"]
@@ -207,9 +207,7 @@ def main() -> int:
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}")
     print(f"Readers who think {THINK_SECONDS:g} s between answer and question, {options.seconds} s each.\n")
-    print(
-        "| readers | answers/s | p50 ms | p95 ms | p99 ms | longest ms | busy | errors |\n|---|---|---|---|---|---|---|---|"
-    )
+    print("| readers | answers/s | p50 ms | p95 ms | p99 ms | longest ms | busy | errors |\n" + "|---" * 8 + "|")
     ok = True
     with tempfile.TemporaryDirectory(prefix="yuanwen-load-") as name:
         folder = Path(name)
