@@ -14,7 +14,7 @@ SHARE = 0.6
 """What an earlier question weighs beside the one that leans on it."""
 
 _SELF_NAMED = re.compile(
-    r"(?:这|本|该)(?:篇|文章|文|网页|页面)|\b(?:this|the) (?:article|page|post|piece|website|bot)\b|\bis it true\b|\bdoes it say\b|\bit says?\b"
+    r"(?:这|本|该)(?:篇|文章|文|网页|页面)|\b(?:this|the) (?:article|page|post|piece|website|bot)\b|\bis it true(?: that)?\b|\bdoes it say\b|\bit says?\b"
 )
 _LEANS = re.compile(
     r"^(?:那么?|还有|另外|所以|但是?|而且?|可是|结果呢|然后)|呢[?？。!！~]*$"
