@@ -68,10 +68,14 @@ $(VENV)/.serve: requirements/serve.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# The libraries of PyTorch's CUDA build are installed only where pip took that build: see requirements/lock.py.
-$(VENV)/.dev: $(VENV)/.serve requirements/dev.txt requirements/torch-cuda.txt
+# PyTorch in the build that pip takes here, if its hash is locked, and the libraries of that build: see requirements/lock.py.
+$(VENV)/.dev: $(VENV)/.serve requirements/dev.txt requirements/torch.txt requirements/torch-cuda.txt
 	@echo "Installing what tests need (some minutes, once) ..."
 	$(INSTALL) -r requirements/dev.txt
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps -d $(VENV)/torch \
+		$$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements/torch.txt)
+	$(INSTALL) --no-index --find-links $(VENV)/torch -r requirements/torch.txt
+	@rm -r $(VENV)/torch
 	@$(BIN)/python -m pip check --disable-pip-version-check >/dev/null || $(INSTALL) -r requirements/torch-cuda.txt
 	$(BIN)/python -m pip check --disable-pip-version-check
 	@touch $@

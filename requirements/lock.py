@@ -1,8 +1,10 @@
 """`make lock`: pin every package with the hashes of its files, for running (serve.txt) and for working on it (dev.txt).
 
-PyTorch has two builds under one version. The CPU build, which pip takes where its configuration offers it, needs nothing
-more; the registry's own build for Linux needs NVIDIA's libraries. dev.txt lists the hashes of both and is installed with
-`--no-deps`; torch-cuda.txt holds those libraries, installed only beside the build that asks for them.
+PyTorch has two builds under one version: the CPU build, which pip takes where its configuration offers it, and the
+registry's own, which on Linux needs NVIDIA's libraries. Given hashes, pip prefers a file whose hash the index states to
+one in a folder, so PyTorch has a lock of its own, torch.txt: pip downloads the build that it would take without hashes,
+and installs that file if its hash is among those of either build. torch-cuda.txt holds the libraries, installed only
+beside the build that asks for them. All are installed with `--no-deps`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SERVE, DEV, CUDA = (HERE / name for name in ("serve.txt", "dev.txt", "torch-cuda.txt"))
+SERVE, DEV, TORCH, CUDA = (HERE / name for name in ("serve.txt", "dev.txt", "torch.txt", "torch-cuda.txt"))
 _CUDA_PACKAGE = re.compile(r"(?:nvidia|cuda|triton)\b")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
@@ -54,14 +56,15 @@ def write(file: Path, purpose: str, blocks: list[str]) -> None:
 
 
 def main() -> None:
-    before = DEV.read_text(encoding="utf-8") if DEV.exists() else ""
+    before = TORCH.read_text(encoding="utf-8") if TORCH.exists() else ""
     write(SERVE, "What it takes to run the bot.", compile_lock(SERVE))
     everything = compile_lock(DEV, "--group", "dev", "--constraint", str(SERVE))
     cuda = [block for block in everything if _CUDA_PACKAGE.match(block)]
-    rest = [block for block in everything if block not in cuda]
-    rest = [with_cpu_build(block, before) if block.startswith("torch==") else block for block in rest]
-    write(DEV, "What it takes to test, measure and train. Install with --no-deps.", rest)
-    write(CUDA, "What the registry's PyTorch for Linux needs beside it. Install with --no-deps.", cuda)
+    torch = [block for block in everything if block.startswith("torch==")]
+    rest = [block for block in everything if block not in cuda and block not in torch]
+    write(DEV, "What it takes to test, measure and train, but for PyTorch.", rest)
+    write(TORCH, "Both builds of PyTorch: see lock.py.", [with_cpu_build(block, before) for block in torch])
+    write(CUDA, "What the registry's PyTorch for Linux needs beside it.", cuda)
 
 
 if __name__ == "__main__":
