@@ -347,7 +347,7 @@ def load_chatbot(
     held = load_articles(articles) if isinstance(articles, Path) else tuple(articles)
     if not held:
         raise ValueError("expected at least one article, found none; see yuanwen add --help")
-    dictionary = sorted({name for article in held for term in article.glossary for name in term.chinese})
+    dictionary = sorted({name for article in held for term in article.glossary for name in term.names})
     tokenizer = JiebaTokenizer(dictionary)
     loaded = load_encoder(encoder)
     inputs = manifest_inputs(

@@ -108,7 +108,7 @@ class JiebaTokenizer:
             if term.isascii():
                 continue  # jieba would cut other Latin words at it: DATA into DA and TA
             self._jieba.add_word(term, freq=max(10_000, self._jieba.suggest_freq(term)))
-        pattern = "|".join(re.escape(term) for term in self._terms)
+        pattern = "|".join(_whole(term) for term in self._terms)
         self._whole = re.compile(pattern, re.IGNORECASE) if pattern else None
 
     def tokens(self, text: str) -> list[Token]:
@@ -118,8 +118,6 @@ class JiebaTokenizer:
     def _pieces(self, text: str) -> Iterator[tuple[int, int]]:
         at = 0
         for match in self._whole.finditer(text) if self._whole else ():
-            if _inside_latin_word(text, match.start(), match.end()):
-                continue
             yield from self._cut(text, at, match.start())
             yield match.start(), match.end()
             at = match.end()
@@ -149,12 +147,8 @@ def _singular(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
-def _inside_latin_word(text: str, start: int, end: int) -> bool:
-    """Whether a match begins or ends in the middle of a Latin word or a number (`DA` in `DATA`)."""
-
-    def joined(left: str, right: str) -> bool:
-        return left.isascii() and right.isascii() and left.isalnum() and right.isalnum()
-
-    return (start > 0 and joined(text[start - 1], text[start])) or (
-        end < len(text) and joined(text[end - 1], text[end])
-    )
+def _whole(term: str) -> str:
+    """A pattern for a term; a Latin one is a word of its own, in singular or plural (`DA` is not in `DATA`)."""
+    before = r"(?<![A-Za-z0-9])" if term[0].isascii() and term[0].isalnum() else ""
+    after = r"s?(?![A-Za-z0-9])" if term[-1].isascii() and term[-1].isalnum() else ""
+    return before + re.escape(term) + after
