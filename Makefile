@@ -47,10 +47,11 @@ load: $(VENV)/.dev  ## load, memory and kill tests on loopback
 lock: $(VENV)/.dev  ## resolve all dependencies again into requirements/
 	$(STEPS) requirements/lock.py
 
-audit: $(VENV)/.dev  ## known vulnerabilities of what is installed to serve, and a bill of materials in build/
-	mkdir -p build
-	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements/serve.txt -f cyclonedx-json -o build/sbom.json
-	@echo "no known vulnerability; bill of materials: build/sbom.json"
+audit: $(VENV)/.dev  ## a bill of materials in build/, and known vulnerabilities of what serving takes
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml -o build/sbom.json requirements/serve.txt
+	@echo "Bill of materials: build/sbom.json"
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/serve.txt
 
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) build dist test-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -49,10 +49,10 @@ class Server:
     def memory(self) -> float:
         """MB that the process holds, what it only maps left out."""
         held = psutil.Process(self.process.pid).memory_info()
-        return (held.rss - held.shared) / 1e6
+        return float(held.rss - held.shared) / 1e6
 
     def descriptors(self) -> int:
-        return psutil.Process(self.process.pid).num_fds()
+        return int(psutil.Process(self.process.pid).num_fds())
 
     def ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LONGEST)
