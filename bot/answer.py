@@ -11,7 +11,6 @@ from corpus.article import Evidence
 from corpus.language import Language
 from corpus.segment import Span
 
-
 MAX_QUESTION_CHARACTERS = 500
 """Longest question that is answered."""
 
