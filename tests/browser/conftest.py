@@ -16,7 +16,7 @@ from typing import Any
 import fastapi
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 FLAGS = (
     "--no-sandbox",
@@ -31,6 +31,8 @@ FLAGS = (
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 OUTPUT = Path("test-output")
+PATIENCE = 30_000
+"""Milliseconds that a busy machine may take; a test that passes does not wait for them."""
 
 Serve = Callable[[fastapi.FastAPI], AbstractContextManager[str]]
 Open = Callable[..., Page]
@@ -72,6 +74,7 @@ def serve() -> Serve:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = chromium_path()
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         try:
             launched = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
@@ -104,7 +107,7 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
             has_touch=phone,
             **more,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         watched = Watched([], [])
         context.on("request", lambda request: watched.requests.append(request.url))
         context.on("weberror", lambda error: watched.problems.append(str(error.error)))

@@ -644,7 +644,9 @@ def test_verdict_with_a_reason_reaches_the_operator(open_page: OpenPage, bot: Bo
     reasons.first.click()
     expect(page.locator("#notice-line")).to_have_text("Thank you, noted.")
     page.click(".thumb[data-verdict=up]")
-    page.wait_for_timeout(500)
+    limit = time.monotonic() + 30
+    while len(bot.verdicts()) < 2 and time.monotonic() < limit:
+        page.wait_for_timeout(50)
     question = QUESTIONS["en"]["answered"]
     assert bot.verdicts() == [
         Feedback("msc-depression", question, (31, 37, 39), "down", "right_but_no_answer"),
