@@ -118,6 +118,11 @@ class TransformerEncoder:
             from sentence_transformers import SentenceTransformer
 
             self._model = SentenceTransformer(name, device=os.environ.get("YUANWEN_DEVICE", "cpu"))
+        except ModuleNotFoundError as error:
+            raise EncoderError(
+                f"expected the package {error.name}, which the shipped encoder does without, found none; "
+                "next: make dev, or pip install sentence-transformers"
+            ) from error
         except Exception as error:
             raise EncoderError(
                 f"expected a sentence-transformers model called {name!r}, could not load it: {error}; "

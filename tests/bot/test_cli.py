@@ -201,6 +201,14 @@ def test_broken_set_up_says_what_to_do(
     assert "Traceback" not in found.err
 
 
+def test_encoder_that_needs_another_package_names_it(yuanwen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    found = yuanwen("index", "--encoder", "intfloat/multilingual-e5-small")
+    assert (found.status, found.out) == (1, "")
+    assert "expected the package sentence_transformers" in found.err
+    assert "next: make dev" in found.err
+
+
 # Answers
 
 
