@@ -230,6 +230,10 @@ const spy = () => {
   for (const section of body.querySelectorAll(".section")) {
     if (section.getBoundingClientRect().top <= line) current = section.dataset.section;
   }
+  // A sentence that was opened tells better where the reader is than the top of the pane.
+  const opened = find(".s.on", body);
+  const at = opened?.getBoundingClientRect().top;
+  if (at > line - 140 && at < innerHeight) current = opened.closest(".section").dataset.section;
   const contents = find(".outline", body);
   for (const link of contents.querySelectorAll("a")) {
     if (link.dataset.section !== current) link.removeAttribute("aria-current");

@@ -14,7 +14,7 @@ from bot.settings import Settings
 from tests.browser.conftest import DESK, FLAGS, PHONE, chromium_path, serving
 
 FOLDER = Path("docs/images")
-ZH = ("哪些行为测试中高剂量组胜过了氟西汀？", "神经炎症如何破坏血脑屏障？")
+ZH = ("这个研究是在病人身上做的吗？", "神经炎症如何破坏血脑屏障？")
 EN = ("How did the stem cells compare with fluoxetine on body weight?",)
 
 

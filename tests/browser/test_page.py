@@ -451,7 +451,8 @@ def test_citation_opens_the_article_at_the_sentence_without_leaving_the_page(ope
     expect(page.locator(".e.on")).to_be_in_viewport()
     assert page.locator(".s.on").count() == 1
     assert page.url == before
-    assert page.locator(".outline a[aria-current]").count() == 1
+    section = page.locator("#s92").evaluate("e => e.closest('.section').dataset.section")
+    expect(page.locator(".outline a[aria-current]")).to_have_attribute("data-section", section)
 
 
 def test_drawer_on_a_phone_opens_closes_and_gives_the_focus_back(open_page: OpenPage) -> None:
