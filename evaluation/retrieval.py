@@ -168,9 +168,10 @@ class Full:
             yield query, hits, retriever.evidence(query, text.article.id, hits)
 
     def sentences(self, text: Text, questions: Sequence[str]) -> Scores:
-        """The sum of the z-scores of the cosine and of late interaction."""
+        """Cosine and late interaction, standardised and weighted as for passages."""
+        fusion = Fusion()
         found = [
-            standardise(evidence.dense) + standardise(evidence.weights @ evidence.late)
+            fusion.dense * standardise(evidence.dense) + fusion.late * standardise(evidence.weights @ evidence.late)
             for _, _, evidence in self.evidence(text, questions)
         ]
         return np.stack(found)
@@ -396,12 +397,18 @@ def systems_of(names: Sequence[str], encoder: str | None) -> Systems:
     return Systems(tuple(rankers), tuple(finders), vectors)
 
 
-def load_peer() -> Encoder | None:
-    """all-MiniLM-L6-v2, if the package with its weights is installed."""
+def peer_folder() -> Path | None:
+    """Where the weights of all-MiniLM-L6-v2 are, if the package that brings them is installed."""
     found = find_spec(PEER)
     if found is None or not found.submodule_search_locations:
         return None
-    return load_encoder(str(Path(found.submodule_search_locations[0]) / "model"))
+    return Path(found.submodule_search_locations[0]) / "model"
+
+
+def load_peer() -> Encoder | None:
+    """all-MiniLM-L6-v2, if it is installed."""
+    folder = peer_folder()
+    return load_encoder(str(folder)) if folder else None
 
 
 def table(measurements: Sequence[Measurement]) -> str:
@@ -538,7 +545,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         tasks = given.tasks.split(",") if given.tasks else benchmark.tasks()
         systems = systems_of(names, given.encoder)
-        found = []
+        found: list[Measurement] = []
         for task in tasks:
             begun = time.perf_counter()
             found += benchmark.run(task, systems)
