@@ -186,11 +186,11 @@ class Shield:
 
 
 def page_policy(ancestors: Iterable[str]) -> ContentSecurityPolicy:
-    """The strictest policy under which Gradio's page works: its scripts compile templates and set styles."""
+    """The strictest policy under which the page of Gradio works, which compiles templates and writes styles."""
     return (
         ContentSecurityPolicy()
         .default_src("'self'")
-        .script_src("'self'", "'unsafe-inline'", "'unsafe-eval'")
+        .script_src("'self'", "'unsafe-eval'")
         .style_src("'self'", "'unsafe-inline'")
         .img_src("'self'", "data:")
         .font_src("'self'", "data:")

@@ -221,6 +221,7 @@ def test_page_policy_reaches_no_other_host(client: TestClient) -> None:
     policy = client.get("/").headers["content-security-policy"]
     assert not re.search(r"https?:|\*", policy)
     assert "object-src 'none'" in policy
+    assert "script-src 'self' 'unsafe-eval';" in policy
 
 
 def test_sites_that_may_embed_come_from_one_setting() -> None:
