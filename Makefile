@@ -34,8 +34,8 @@ format: $(VENV)/.dev  ## mend formatting and what lint can mend itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-eval: $(VENV)/.dev  ## measure retrieval, answers and speed; RESULTS.md says what each figure is
-	$(STEPS) -m evaluation $(ARGS)
+eval: $(VENV)/.dev  ## measure answers and speed, and retrieval where there is a benchmark: make eval DATA=folder
+	$(STEPS) -m evaluation $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 train: $(VENV)/.dev  ## train the encoder from files of pairs: make train DATA=folder
 	@test -n "$(DATA)" || { echo "expected a folder of *.tsv.xz pairs; next: make train DATA=folder"; exit 2; }
