@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2, help="the same number gives the same table")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
     parser.add_argument("--stop-after", type=int, help="leave with a checkpoint after so many steps")
+    parser.add_argument("--rate-again", type=float, help="with --resume and more --steps: the rate to begin again with")
     parser.add_argument("--dev", type=Path, help="development sets to look at when done; never trained on")
     options = parser.parse_args(arguments)
     try:
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             resume=options.resume,
             dev=options.dev,
             stop_after=options.stop_after,
+            rate_again=options.rate_again,
             recipe=replace(RECIPE, batch=options.batch),
             sizes=replace(SIZES, rows=options.rows),
         )

@@ -42,6 +42,8 @@ class Settings:
     checkpoint_every: int = 1000
     stop_after: int | None = None
     """Leave after this step with a checkpoint and no export, as an interruption would."""
+    rate_again: float | None = None
+    """Where the rate begins when a finished run is resumed with more steps."""
 
 
 def run(settings: Settings, articles: Sequence[Article] = ()) -> None:
@@ -65,6 +67,7 @@ def run(settings: Settings, articles: Sequence[Article] = ()) -> None:
         settings.resume,
         settings.checkpoint_every,
         settings.stop_after,
+        settings.rate_again,
     )
     if settings.stop_after:
         return

@@ -42,10 +42,12 @@ def train(
     resume: bool = False,
     checkpoint_every: int = 1000,
     stop_after: int | None = None,
+    rate_again: float | None = None,
 ) -> Table:
     """Train the table for so many steps and return it; `stop_after` leaves early, as an interruption would.
 
-    A run resumed with another number of steps falls from the rate it had reached to nothing over what is left.
+    A run resumed with another number of steps falls from the rate it had reached, or from `rate_again`, to nothing over
+    what is left.
     """
     run = {"recipe": asdict(recipe), "seed": seed, "sizes": [len(c) for c in corpora]}
     leg = Leg(0, steps, recipe.rate)
@@ -53,7 +55,7 @@ def train(
     if resume and (state := _restore(work / CHECKPOINT, run)):
         table, start, leg = Table(**state["table"]), state["step"], Leg(**state["leg"])
         if leg.end != steps:
-            leg = Leg(start, steps, leg.rate_at(start))
+            leg = Leg(start, steps, rate_again or leg.rate_at(start))
     second_phase = int(recipe.second_phase * steps)
     with tqdm(total=steps, initial=start, unit="step", desc="train") as bar:
         for step in range(start, steps):

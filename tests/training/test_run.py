@@ -117,6 +117,14 @@ def test_run_resumed_with_fewer_steps_still_ends_at_rest(data: Path, tmp_path: P
     assert leg == {"start": 20, "end": 30, "rate": pytest.approx(RECIPE.rate * 40 / 60)}
 
 
+def test_finished_run_can_begin_again(data: Path, tmp_path: Path) -> None:
+    settings = replace(_settings(data, tmp_path), steps=10, checkpoint_every=10)
+    run(settings)
+    run(replace(settings, resume=True, steps=14, rate_again=0.01, stop_after=12))
+    leg = torch.load(settings.work / "checkpoint.pt", weights_only=True)["leg"]
+    assert leg == {"start": 10, "end": 14, "rate": 0.01}
+
+
 def test_checkpoint_of_another_run_is_refused(data: Path, tmp_path: Path) -> None:
     run(replace(_settings(data, tmp_path), stop_after=5))
     with pytest.raises(ValueError, match="start over without --resume"):
