@@ -183,7 +183,7 @@ class RuleSet:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SecondOpinion:
-    """A linear reading of a question's character runs, for distress that no rule foresaw; fitted by `rules/fit.py`."""
+    """A linear reading of character runs, for distress that no rule foresaw; fitted by `training.safety`."""
 
     heard: RuleSet
     threshold: float
@@ -198,12 +198,12 @@ class SecondOpinion:
             return cls(heard, threshold, float(content["bias"]), content["weights"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{path}: expected fitted weights, found: {error!r}; run `python bot/rules/fit.py`"
+                f"{path}: expected fitted weights, found: {error!r}; run `python -m training.safety`"
             ) from error
 
-    def sees_crisis(self, views: Views) -> bool:
-        """Whether the score of a question it may judge is above the threshold."""
-        return self.heard.first(views) is not None and self.crisis_score(views.joined) > self.threshold
+    def sees_crisis(self, views: Views, unframed: Views) -> bool:
+        """Whether the score of a question is above the threshold, if what is asked lets it be judged at all."""
+        return self.heard.first(unframed) is not None and self.crisis_score(views.joined) > self.threshold
 
     def crisis_score(self, text: str) -> float:
         """How much a normalised text sounds like a crisis: log-odds."""
@@ -222,6 +222,7 @@ class SafetyRules:
     second_opinion: SecondOpinion
     lookalikes: tuple[re.Pattern[str], re.Pattern[str]]
     topic_nouns: tuple[re.Pattern[str], re.Pattern[str]]
+    frames: tuple[re.Pattern[str], re.Pattern[str]]
 
     @classmethod
     def load(cls, folder: Path = RULES) -> SafetyRules:
@@ -244,9 +245,9 @@ class SafetyRules:
             }
             return RuleSet(concern, intent, compiled["zh"], compiled["en"])
 
-        def masks(kind: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        def masks(table: Mapping[str, Any], kind: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
             zh, en = (
-                re.compile("|".join(_part(source, words[language], language, []) for source in crisis[kind][language]))
+                re.compile("|".join(_part(source, words[language], language, []) for source in table[kind][language]))
                 for language in ("zh", "en")
             )
             return zh, en
@@ -261,7 +262,7 @@ class SafetyRules:
                     *(
                         rules("conversation.toml", conversation, Concern.SMALLTALK, kind)
                         for kind in conversation
-                        if kind != "injection"
+                        if kind not in ("injection", "frames")
                     ),
                 ),
                 second_opinion=SecondOpinion.load(
@@ -269,8 +270,9 @@ class SafetyRules:
                     rules("crisis.toml", crisis, Concern.CRISIS, "second_opinion"),
                     float(crisis["second_opinion"]["threshold"]),
                 ),
-                lookalikes=masks("lookalikes"),
-                topic_nouns=masks("topic_nouns"),
+                lookalikes=masks(crisis, "lookalikes"),
+                topic_nouns=masks(crisis, "topic_nouns"),
+                frames=masks(conversation, "frames"),
             )
         except KeyError as error:
             raise ValueError(
@@ -288,10 +290,11 @@ class SafetyRules:
         for rules in self.crisis:
             if rule := rules.first(personal):
                 return Assessment(Concern.CRISIS, rules.intent, rule.source, topic is not None)
+        asked = _mask(views, self.frames)
         for rules in self.others:
-            if rule := rules.first(views):
+            if rule := rules.first(asked if rules.concern is Concern.ADVICE else views):
                 return Assessment(rules.concern, rules.intent, rule.source, topic is not None)
-        if self.second_opinion.sees_crisis(personal):
+        if self.second_opinion.sees_crisis(personal, _mask(personal, self.frames)):
             return Assessment(Concern.CRISIS, "implicit", "second opinion", topic is not None)
         if topic:
             return Assessment(Concern.TOPIC, "topic", topic.source, True)
