@@ -42,7 +42,7 @@ class CommandError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    _prepare(os.environ, own_encoder="--encoder" not in " ".join(given))
+    _prepare(os.environ, own_encoder=not any(argument.startswith("--encoder") for argument in given))
     language = _language(given, os.environ)
     try:
         options = _parser(language).parse_args(given)
