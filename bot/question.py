@@ -32,8 +32,8 @@ ASKS: Mapping[str, re.Pattern[str]] = {
 GIVES: Mapping[str, re.Pattern[str]] = {
     kind: re.compile(pattern, _FLAGS)
     for kind, pattern in {
-        "number": r"(?<![A-Za-z\-\dⅠ-Ⅹ])\d+(?:\.\d+)?(?!\d*[-A-Za-z])|[一二三四五六七八九十两百千万亿]+[个项种次周年组条]|双重|\b(?:one|two|three|four|five|ten|million|billion)\b",
-        "date": r"(?:19|20)\d\d|\d+年|近年|近期|\b(?:january|february|march|april|may|june|july|august|september|october|november|december)\b",
+        "number": r"(?<![A-Za-z\-\dⅠ-Ⅹ])\d++(?:\.\d++(?![-A-Za-z]))?(?![-A-Za-z])|(?<![一二三四五六七八九十两百千万亿])[一二三四五六七八九十两百千万亿]+[个项种次周年组条]|双重|\b(?:one|two|three|four|five|ten|million|billion)\b",
+        "date": r"(?:19|20)\d\d|(?<!\d)\d+年|近年|近期|\b(?:january|february|march|april|may|june|july|august|september|october|november|december)\b",
         "trial_id": r"NCT\d+|ClinicalTrials",
         "person": r"教授|博士|研究人员|科研人员|等人|et al|professor|dr\.",
         "place": r"大学|中心|学院|医院|国|校区|university|hospital|institute|center|centre",
