@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.reader import Asked, Reading, Scored
+from bot.features import Asked
+from bot.reader import Reading, Scored
 from corpus.article import parse, sentence_hash
 from index.encoder import FloatArray, IntArray, TokenTable, unit_rows
 from index.retriever import BankMatch, Hit, SentenceEvidence
@@ -68,14 +69,14 @@ class ScriptedReader:
     on_topic: bool = True
 
     def read(self, asked: Asked, hits: Sequence[Hit], evidence: SentenceEvidence, bank: Sequence[BankMatch]) -> Reading:
-        held = {s.id: Scored(a, s, 1 / (1 + s.id), 0.5) for a, s in evidence.sentences}
+        held = {s.id: Scored(evidence.article, s, 1 / (1 + s.id), 0.5) for s in evidence.sentences}
         chosen = tuple(held[n] for n in self.ids)
         rest = tuple(scored for n, scored in held.items() if n not in self.ids)
         return Reading(
             ranked=chosen + rest[:10],
             chosen=chosen,
             answerable=0.9 if self.answers else 0.1,
-            answers=self.answers,
+            margin=1.0 if self.answers else -1.0,
             on_topic=self.on_topic,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ import pytest
 
 from bot.answer import MAX_QUESTION_CHARACTERS, Answer, Reason, Status
 from bot.chatbot import Chatbot, QuestionError, load_chatbot, starters
+from bot.features import Asked
 from bot.messages import HOTLINE, REASONS, say
-from bot.reader import Reader
+from bot.reader import Reader, Reading, Scored
 from corpus.article import Article, ArticleError, Evidence
 from corpus.language import detect_language
+from index.retriever import BankMatch, Hit, SentenceEvidence
 from tests.tiny import ARTICLE, ScriptedReader, write_article
 
 Make = Callable[[Reader], Chatbot]
@@ -145,9 +147,9 @@ def test_chinese_question_gets_no_translation(make_chatbot: Make) -> None:
     assert answer.disclaimer.translation is None
 
 
-def test_article_without_translation_is_quoted_alone(make_chatbot: Make, article: Article) -> None:
+def test_disclaimer_without_translation_stands_alone(make_chatbot: Make, article: Article) -> None:
     bare = replace(article, sentences=tuple(replace(s, translation=None) for s in article.sentences))
-    bot = make_chatbot(ScriptedReader((9,), answers=False))
+    bot = make_chatbot(ScriptedReader((), answers=False, on_topic=False))
     answer = replace(bot, articles=(bare,)).ask("How many people?")
     assert answer.disclaimer.translation is None
     assert answer.disclaimer.text == article.disclaimer_text
@@ -384,3 +386,30 @@ def test_second_article_answers_for_itself(tmp_path: Path) -> None:
     assert answer.article.id == "lighthouse"
     assert [s.quote for s in answer.sentences] == ["灯塔建于1902年,高三十米。"]
     assert answer.disclaimer.text == "说明:本文只供参考,不能代替航海人员的意见。"
+    named = bot.ask("每年有多少人死于自杀?", article="lighthouse")
+    assert named.article.id == "lighthouse"
+    assert {c.article for c in named.citations} <= {"lighthouse"}
+
+
+class MixingReader:
+    """A reader that takes a sentence of its own article and, wrongly, one of another."""
+
+    def __init__(self, other: Article, answers: bool) -> None:
+        self.other, self.answers = other, answers
+
+    def read(self, asked: Asked, hits: Sequence[Hit], evidence: SentenceEvidence, bank: Sequence[BankMatch]) -> Reading:
+        own = Scored(evidence.article, evidence.sentences[8], 0.9, 0.5)
+        best = (own, Scored(self.other, self.other.sentence(2), 0.8, 0.5))
+        return Reading(best, best, 0.9, margin=1.0 if self.answers else -1.0, on_topic=True)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_one_answer_quotes_one_article(make_chatbot: Make, lighthouse: Article, answers: bool) -> None:
+    bot = make_chatbot(MixingReader(lighthouse, answers))
+    answer = bot.ask("这里写了什么内容?")
+    held = bot.articles[0]
+    quoted = (*answer.sentences, *answer.related)
+    assert answer.article.id == held.id
+    assert len(quoted) == 1
+    assert quoted[0].span.of(held.text) == quoted[0].quote
+    assert {c.article for c in answer.citations} <= {held.id}

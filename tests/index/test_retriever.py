@@ -12,7 +12,7 @@ from corpus.article import Article, load_article
 from corpus.language import search_key
 from corpus.segment import JiebaTokenizer
 from index.encoder import IntArray
-from index.retriever import Fusion, LocalRetriever
+from index.retriever import COMMON, IMPORTANCE, Fusion, LocalRetriever
 from index.store import Index, context_of, manifest_inputs, open_index
 from tests.tiny import TablelessEncoder, TinyEncoder, write_article
 
@@ -35,15 +35,24 @@ def max_sim(encoder: TinyEncoder, query: IntArray, row: IntArray) -> list[float]
     return [max((cosine(encoder.table.vectors, q, t) for t in row), default=0.0) for q in query]
 
 
+def rarity(weights: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """Importance of each query token times how few rows have it, one token at a time."""
+    counted = []
+    for weight, cosines in zip(weights, best, strict=True):
+        share = sum(c >= COMMON * max(cosines) for c in cosines) / len(cosines)
+        counted.append(weight**IMPORTANCE * np.log(1 + 1 / share))
+    return np.array(counted) / sum(counted)
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_late_interaction_equals_plain_max_sim(
     tiny_retriever: LocalRetriever, tiny: TinyEncoder, question: str
 ) -> None:
     query = tiny_retriever.prepare(question)
-    evidence = tiny_retriever.evidence(query, ())
+    evidence = tiny_retriever.evidence(query, "msc-depression", ())
     assert evidence.late.shape == (len(query.ids), len(evidence.sentences))
     for column in range(0, len(evidence.sentences), 13):
-        _, sentence = evidence.sentences[column]
+        sentence = evidence.sentences[column]
         for scores, text in ((evidence.late, sentence.text), (evidence.late_translation, sentence.translation)):
             row = tiny.token_ids([search_key(text or "")])[0]
             np.testing.assert_allclose(scores[:, column], max_sim(tiny, query.ids, row), atol=1e-5)
@@ -53,7 +62,7 @@ def test_context_is_what_a_sentence_stands_under_and_beside(
     article: Article, tiny_retriever: LocalRetriever, tiny: TinyEncoder
 ) -> None:
     query = tiny_retriever.prepare("目前临床试验最新动态是什么?")
-    evidence = tiny_retriever.evidence(query, ())
+    evidence = tiny_retriever.evidence(query, "msc-depression", ())
 
     def late(*numbers: int) -> list[float]:
         rows = [tiny.token_ids([search_key(article.sentence(n).text)])[0] for n in numbers]
@@ -72,11 +81,11 @@ def test_dense_and_lexical_evidence_equal_brute_force(
     tiny_retriever: LocalRetriever, tiny: TinyEncoder, question: str
 ) -> None:
     query = tiny_retriever.prepare(question)
-    evidence = tiny_retriever.evidence(query, ())
-    vectors = tiny.encode_passages([search_key(s.text) for _, s in evidence.sentences])
+    evidence = tiny_retriever.evidence(query, "msc-depression", ())
+    vectors = tiny.encode_passages([search_key(s.text) for s in evidence.sentences])
     np.testing.assert_allclose(query.vector, tiny.encode_queries([search_key(question)])[0], atol=1e-6)
     np.testing.assert_allclose(evidence.dense, vectors @ query.vector, atol=1e-5)
-    english = tiny.encode_passages([search_key(s.translation or "") for _, s in evidence.sentences])
+    english = tiny.encode_passages([search_key(s.translation or "") for s in evidence.sentences])
     np.testing.assert_allclose(evidence.dense_translation, english @ query.vector, atol=1e-5)
     scores = tiny_retriever.index.lexical["sentences"].scores(query.terms)
     np.testing.assert_allclose(evidence.lexical, scores)
@@ -96,24 +105,26 @@ def test_hits_are_ordered_by_the_sum_of_standardised_scores(
         held = index.articles[0]
         keys.append(search_key(f"{context_of(held, held.sentence(passage.sentences[0]))} {passage.text}"))
     dense = tiny.encode_passages(keys) @ query.vector
-    late = np.array([query.weights @ np.array(max_sim(tiny, query.ids, row)) for row in tiny.token_ids(keys)])
+    found = np.array([max_sim(tiny, query.ids, row) for row in tiny.token_ids(keys)]).T
+    late = rarity(query.weights, found) @ found
     lexical = index.lexical["passages"].scores(query.terms)
 
     def standard(scores: np.ndarray) -> np.ndarray:
         return (scores - scores.mean()) / scores.std() if scores.std() > 1e-9 else scores * 0
 
-    total = fusion.dense * standard(dense) + fusion.lexical * standard(lexical) + fusion.late * standard(late)
-    found = {hit.passage.number: hit for hit in hits}
-    np.testing.assert_allclose([found[p.number].dense for p in index.passages], dense, atol=1e-5)
-    np.testing.assert_allclose([found[p.number].late for p in index.passages], late, atol=1e-5)
-    np.testing.assert_allclose([found[p.number].retrieval_score for p in index.passages], total, atol=1e-3)
+    share = fusion.lexical_latin if question.isascii() else fusion.lexical
+    total = fusion.dense * standard(dense) + share * standard(lexical) + fusion.late * standard(late)
+    by_number = {hit.passage.number: hit for hit in hits}
+    np.testing.assert_allclose([by_number[p.number].dense for p in index.passages], dense, atol=1e-5)
+    np.testing.assert_allclose([by_number[p.number].late for p in index.passages], late, atol=1e-5)
+    np.testing.assert_allclose([by_number[p.number].retrieval_score for p in index.passages], total, atol=1e-3)
     scores = [hit.retrieval_score for hit in hits]
     assert scores == sorted(scores, reverse=True)
 
 
 def test_bank_finds_a_question_of_its_own_first(tiny_retriever: LocalRetriever, tiny_index: Index) -> None:
     for _, question in tiny_index.questions[::97]:
-        matches = tiny_retriever.bank(tiny_retriever.prepare(question.text))
+        matches = tiny_retriever.bank(tiny_retriever.prepare(question.text), "msc-depression")
         assert matches[0].retrieval_score == pytest.approx(1, abs=1e-3)
         assert search_key(matches[0].question.text) == search_key(question.text)
 
@@ -122,7 +133,7 @@ def test_bank_scores_are_half_cosine_half_late_interaction_both_ways(
     tiny_retriever: LocalRetriever, tiny: TinyEncoder
 ) -> None:
     query = tiny_retriever.prepare("小鼠的体重怎么变?")
-    matches = tiny_retriever.bank(query)
+    matches = tiny_retriever.bank(query, "msc-depression")
     scores = [match.retrieval_score for match in matches]
     assert scores == sorted(scores, reverse=True)
     for match in matches[:5]:
@@ -197,10 +208,10 @@ def test_encoder_without_a_token_table_searches_by_vectors_and_words(
     hits = retriever.retrieve(query)
     assert len(hits) == 10
     assert {hit.late for hit in hits} == {0}
-    evidence = retriever.evidence(query, hits)
+    evidence = retriever.evidence(query, "msc-depression", hits)
     assert evidence.late.shape == (0, len(evidence.sentences))
-    assert [match.retrieval_score for match in retriever.bank(query)] == sorted(
-        (match.retrieval_score for match in retriever.bank(query)), reverse=True
+    assert [match.retrieval_score for match in retriever.bank(query, "msc-depression")] == sorted(
+        (match.retrieval_score for match in retriever.bank(query, "msc-depression")), reverse=True
     )
 
 
@@ -209,10 +220,10 @@ def test_large_index_reads_the_sentences_of_its_hits_only(
 ) -> None:
     query = tiny_retriever.prepare("氟西汀和干细胞哪个更好?")
     hits = tiny_retriever.retrieve(query, 3)
-    whole = tiny_retriever.evidence(query, hits)
+    whole = tiny_retriever.evidence(query, "msc-depression", hits)
     monkeypatch.setattr("index.retriever.EXHAUSTIVE", 0)
-    part = tiny_retriever.evidence(query, hits)
-    ids = [s.id for _, s in part.sentences]
+    part = tiny_retriever.evidence(query, "msc-depression", hits)
+    ids = [s.id for s in part.sentences]
     assert ids == sorted({n for hit in hits for n in hit.passage.sentences})
     rows = [n - 1 for n in ids]
     for name in ("dense", "lexical", "late", "late_translation", "late_context", "late_neighbours"):
@@ -227,8 +238,13 @@ def test_two_articles_keep_their_sentences_apart(article: Article, tokenizer: Ji
     retriever = LocalRetriever(index, encoder, tokenizer)
     hits = retriever.retrieve(retriever.prepare("守塔人林海今年多大?"))
     assert hits[0].passage.article == "lighthouse"
-    for held, sentence in retriever.evidence(retriever.prepare("守塔人"), hits).sentences:
-        assert held.sentence(sentence.id) is sentence
+    for held in articles:
+        query = retriever.prepare("守塔人有多少?")
+        evidence = retriever.evidence(query, held.id, hits)
+        assert evidence.article is held
+        assert evidence.sentences == held.sentences
+        assert {match.question for match in retriever.bank(query, held.id)} <= {*held.questions, *held.gaps}
+        assert {hit.passage.article for hit in retriever.retrieve(query, article=held.id)} == {held.id}
     for hit in hits:
         held = next(a for a in articles if a.id == hit.passage.article)
         assert hit.passage.span.of(held.text) == hit.passage.text
@@ -241,8 +257,8 @@ def test_article_without_questions_has_an_empty_bank(tokenizer: JiebaTokenizer, 
     index = open_index(tmp_path / "index", (article,), encoder, tokenizer, manifest_inputs((article,), encoder, ()))
     retriever = LocalRetriever(index, encoder, tokenizer)
     query = retriever.prepare("守塔人叫什么?")
-    assert retriever.bank(query) == []
-    assert not retriever.evidence(query, retriever.retrieve(query)).dense_translation.any()
+    assert retriever.bank(query, "lighthouse") == []
+    assert not retriever.evidence(query, "lighthouse", retriever.retrieve(query)).dense_translation.any()
 
 
 @pytest.mark.parametrize(

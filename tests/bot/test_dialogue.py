@@ -1,0 +1,70 @@
+"""Whether a question leans on the one before it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.dialogue import brief, leans
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "它的剂量是多少?",
+        "那氟西汀呢?",
+        "那个试验的注册号?",
+        "這個試驗的目的是什麼?",
+        "为什么?",
+        "什么时候",
+        "结果呢?",
+        "上述试验由谁开展?",
+        "前者和后者有什么不同?",
+        "What about fluoxetine?",
+        "and in humans?",
+        "Who ran it?",
+        "Why?",
+        "How does this one compare?",
+        "Which of them is bigger?",
+    ],
+)
+def test_wording_points_back(question: str) -> None:
+    assert leans(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "每年有多少人死于自杀?",
+        "这篇文章讲了什么?",
+        "本文的免责说明是什么?",
+        "氟西汀和其他药物有什么区别?",
+        "What does this article say about fluoxetine?",
+        "Is it true that MDD affects millions of people?",
+        "How many people does MDD affect worldwide?",
+    ],
+)
+def test_wording_stands_alone(question: str) -> None:
+    assert not leans(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "short"),
+    [
+        ("注册号?", True),
+        ("氟西汀", True),
+        ("body weight?", True),
+        ("人脐带间充质干细胞能穿过血脑屏障吗?", False),
+        ("How many people does MDD affect worldwide?", False),
+        ("", True),
+    ],
+)
+def test_few_words_may_lean_without_saying_so(question: str, short: bool) -> None:
+    assert brief(question) is short
+
+
+@given(st.text(max_size=60))
+def test_any_text_leans_or_not(question: str) -> None:
+    assert leans(question) in (True, False)
+    assert leans(question) == leans(f"  {question}\u200b ")
