@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bot.question import KINDS, asks, gives, numbers, ordinal
 from corpus.article import Article, Evidence
-from corpus.language import any_of, search_key
+from corpus.language import any_of, core, search_key
 from index.retriever import BankMatch, Hit, Query, SentenceEvidence, weightiest
 
 FloatArray = NDArray[np.float32]
@@ -115,7 +115,7 @@ def _wording(key: str, article: Article) -> _Wording:
 
 @lru_cache(maxsize=65_536)
 def _bank_wording(question: str, article: Article) -> _Wording:
-    return _wording(search_key(question), article)
+    return _wording(core(search_key(question)), article)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,48 @@ def search_key(text: str) -> str:
     return _SPACE_IN_HAN.sub("", to_simplified(clean(folded)))
 
 
+_ARTICLE_SAYS_ZH = (
+    r"(?:这|本|该|此)?篇?(?:文章|本文|原文|文中|文里|这个网页|页面)(?:里面?|中|当中|内)?(?:有没有|有无|是否|是不是)?"
+    r"(?:说没说|谈没谈|提没提|讲没讲|写没写"
+    r"|(?:具体)?(?:提到|提及|谈到|说到|讲到|写到|介绍|指出|认为|声称|表示|写道?|说|谈|讲))(?:过|了)?的?"
+    r"|(?:根据|按照?|依据|据)(?:这篇)?(?:文章|本文|原文|文中)(?:的?(?:说法|内容|描述))?"
+)
+_POLITE_ZH = (
+    r"您好|你好|哈喽|老师好?|请问(?:一下)?|请教(?:一下|下)?|麻烦(?:您|你)?了?(?:一下)?|不好意思|打扰(?:一下|了|您了)?|劳驾"
+    r"|我?(?:很|就|还)?想(?:要)?(?:请教|问问?|知道|了解|弄清楚?|确认)(?:一下|下|的是)?"
+    r"|(?:能不能|能否|可以|可否|能)(?:请)?(?:您|你)?(?:告诉我|帮我看看|帮忙看看|说说|讲讲|解释)(?:一下)?"
+    r"|帮忙看看|非常感谢|多谢|谢谢(?:您|你|啦|了)?(?:的回答)?"
+)
+_ARTICLE_SAYS_EN = (
+    r"(?:does|do|did) (?:the|this|that) (?:article|page|text|post|piece|authors?)(?: \w+ly)? (?:ever )?"
+    r"(?:say|mention|state|claim|discuss|talk about|bring up|note|report|tell us|describe)"
+    r"(?: that| whether| if| anything (?:about|on))?\b"
+    r"|according to (?:the|this) (?:article|page|text|post|piece|authors?)\b"
+    r"|(?:in|from) (?:the|this) (?:article|page|text)\b"
+)
+_POLITE_EN = (
+    r"(?:hi|hello|hey|dear \w+|good (?:morning|afternoon|evening))(?: there)?[,!. ]+"
+    r"|(?:could|can|would|will) you (?:please |kindly )?(?:tell|explain|show|let) (?:to )?me(?: know)?(?: about)?\b"
+    r"|please\b|kindly\b|excuse me[,. ]*|sorry to bother you[,. ]*"
+    r"|i(?:'d| would) (?:really )?(?:like|love) to (?:know|ask|understand|learn)\b"
+    r"|i(?:'m| am| was) (?:just )?(?:wondering|curious)\b|i (?:want|need|wanted) to (?:know|ask|understand)\b"
+    r"|do you know\b|(?:many )?thanks?(?: you)?(?: (?:very|so) much| a lot| in advance)?[.! ]*$"
+)
+_FRAMES = re.compile(
+    rf"(?:{_POLITE_ZH}|{_ARTICLE_SAYS_ZH})[,，、。:：!！~ ]*|\b(?:{_POLITE_EN}|{_ARTICLE_SAYS_EN})[,: ]*"
+)
+
+
+def core(key: str) -> str:
+    """What a question is about: its search key without politeness and without naming the article as its source.
+
+    A question that is nothing else stays as it is.
+    """
+    found = _SPACE.sub(" ", _FRAMES.sub(" ", key)).strip(" ,，。.!！")
+    said = len(found) + len(_HAN.findall(found))
+    return found if said >= 6 else key
+
+
 def any_of(names: Iterable[str]) -> re.Pattern[str]:
     """Any of the names, longest first; a Latin one as a whole word, in singular or plural (the match is the name)."""
 

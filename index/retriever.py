@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.article import Article, BankQuestion, Sentence
-from corpus.language import any_of, search_key
+from corpus.language import any_of, core, search_key
 from corpus.passage import Passage
 from corpus.segment import Span, Tokenizer
 from index.encoder import Encoder, FloatArray, IntArray, TokenTable
@@ -220,7 +220,7 @@ class LocalRetriever:
                 self._holding[passage.article, number] = Span(known.start, passage.span.end)
 
     def prepare(self, text: str) -> Query:
-        key = search_key(text)
+        key = core(search_key(text))
         ids = self._encoder.token_ids([key])[0]
         weights = self._encoder.table.weights[ids] if self._encoder.table is not None else np.empty(0, np.float32)
         units = self._encoder.table.vectors[ids] if self._encoder.table is not None else np.empty((0, 1), np.float32)

@@ -19,13 +19,13 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from corpus.article import Article, BankQuestion, Sentence
-from corpus.language import search_key
+from corpus.language import core, search_key
 from corpus.passage import CHUNKING, Passage, passages
 from corpus.segment import Tokenizer
 from index.encoder import Encoder, FloatArray, IntArray
 from index.lexical import Bm25
 
-FORMAT = 1
+FORMAT = 2
 KINDS = ("passages", "sentences", "translations", "questions")
 LEXICAL_KINDS = KINDS[:3]
 
@@ -254,7 +254,7 @@ def _texts(articles: Sequence[Article], held: Sequence[Passage]) -> dict[str, li
         "passages": [search_key(f"{context} {p.text}") for context, p in zip(contexts, held, strict=True)],
         "sentences": [search_key(sentence.text) for sentence in sentences],
         "translations": [search_key(sentence.translation) for sentence in sentences if sentence.translation],
-        "questions": [search_key(q.text) for article in articles for q in (*article.questions, *article.gaps)],
+        "questions": [core(search_key(q.text)) for article in articles for q in (*article.questions, *article.gaps)],
     }
 
 

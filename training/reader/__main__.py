@@ -45,9 +45,9 @@ DEVELOPMENT = HERE.parent.parent / "evaluation" / "questions" / "dev.jsonl"
 NEGATIVES = 16
 BANK_DEPTH = 32
 FALSELY_REFUSED = 0.03
-UNITS = 24
-ALPHA = 1.0
-EPOCHS = 60
+UNITS = 32
+ALPHA = 0.5
+EPOCHS = 120
 
 
 @dataclass(frozen=True, slots=True)
