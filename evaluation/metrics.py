@@ -63,7 +63,7 @@ def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
 
 def rejected(positive: ArrayLike, negative: ArrayLike, kept: float = 0.95) -> float:
     """Share of the negatives under the threshold that keeps this share of the positives."""
-    return float((np.asarray(negative) < np.quantile(np.asarray(positive), 1 - kept)).mean())
+    return float((np.asarray(negative) < np.quantile(np.asarray(positive), round(1 - kept, 9))).mean())
 
 
 def bitext_accuracy(scores: NDArray[np.floating], texts: list[str]) -> float:

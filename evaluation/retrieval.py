@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -466,11 +465,10 @@ def tune(benchmark: Benchmark, encoder: str | None, sample: int, seed: int = 7) 
         retriever = retriever_of(article, held, own, tokenizer)
         chosen = np.random.default_rng(seed).permutation(len(collection.questions))[: sample or None]
         queries = [(retriever.prepare(collection.questions[i]), int(collection.gold[i])) for i in chosen]
-        found[f"{name} {asked}->{told}"] = {
-            recall: [_candidates(retriever, query, gold) for query, gold in queries]
-            for recall in RECALL
-            for retriever in [LocalRetriever(retriever.index, own, tokenizer, Fusion(candidates=recall))]
-        }
+        of_recall = found[f"{name} {asked}->{told}"] = {}
+        for recall in RECALL:
+            other = LocalRetriever(retriever.index, own, tokenizer, Fusion(candidates=recall))
+            of_recall[recall] = [_candidates(other, query, gold) for query, gold in queries]
     base = Fusion()
     parts = []
     for title, latin in (("Questions with Chinese in them", False), ("Questions without", True)):
@@ -547,13 +545,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         systems = systems_of(names, given.encoder)
         found: list[Measurement] = []
         for task in tasks:
-            begun = time.perf_counter()
-            found += benchmark.run(task, systems)
-            print(f"{task}: {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+            part = list(benchmark.run(task, systems))
+            print(table(part) + "\n", flush=True)
+            found += part
     except (FileNotFoundError, EncoderError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(table(found))
     if given.json:
         held: dict[str, dict[str, Figures]] = {}
         for one in found:
