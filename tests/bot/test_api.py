@@ -31,7 +31,7 @@ def settings_of(**values: Any) -> Settings:
     return Settings(**{"hosts": ("testserver",), "rate": PLENTY, **values})
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
     limit = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < limit, "expected it to come true in time"
@@ -39,7 +39,8 @@ def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def ready(client: TestClient) -> TestClient:
-    wait_until(lambda: client.get("/readyz").status_code == 200)
+    # Gradio alone takes many seconds to import where other work fills the machine.
+    wait_until(lambda: client.get("/readyz").status_code == 200, 240)
     return client
 
 
