@@ -47,6 +47,7 @@ QUESTION_FEATURES = (
     "top", "margin", "late", "late_context", "dense", "least_covered", "second_least_covered", "covered",
     "uncovered_weight", "lexical", "terms", "terms_missing", "numbers_missing", "tokens", "english", "type_missing",
     "bank_least_there", "bank_least_back", "bank_terms_only_here", "bank_terms_only_there", "bank_near", "gap_near",
+    "own_least_covered", "own_covered", "follows",
 )  # fmt: skip
 
 
@@ -314,7 +315,7 @@ def question_features(
         "tokens": np.log1p(len(query.ids)),
         "english": query.key.isascii(),
     }
-    values |= _coverage(evidence)
+    values |= _coverage(asked.query, evidence)
     lacks = [of[f"asks_{kind}_lacks"][top] for kind, asked_for in zip(KINDS, asks(query.key), strict=True) if asked_for]
     values["type_missing"] = np.mean(lacks) if lacks else 0
     nearest = (
@@ -332,19 +333,27 @@ def _two_best(scores: FloatArray) -> tuple[float, float]:
     return first, second
 
 
-def _coverage(evidence: SentenceEvidence) -> dict[str, float]:
+def _coverage(query: Query, evidence: SentenceEvidence) -> dict[str, float]:
     """How well the question's tokens are found anywhere in the article, the worst of the weighty ones above all."""
     context = np.maximum(np.maximum(evidence.late, evidence.late_translation), evidence.late_context)
-    if not context.size:
-        return {"least_covered": 0, "second_least_covered": 0, "covered": 0, "uncovered_weight": 1}
-    anywhere = context.max(axis=1)
-    least = np.sort(anywhere[weightiest(evidence.weights, 4)])
+    anywhere = context.max(axis=1) if context.size else np.zeros(len(evidence.weights), dtype=np.float32)
+    weights, own = evidence.weights, slice(0, query.own)
+    least, own_weight = _lowest(anywhere, weights), max(float(weights[own].sum()), 1e-9)
     return {
         "least_covered": least[0],
-        "second_least_covered": least[1] if least.size > 1 else least[0],
-        "covered": evidence.weights @ anywhere,
-        "uncovered_weight": evidence.weights[anywhere < 0.5].sum(),
+        "second_least_covered": least[1],
+        "covered": float(weights @ anywhere),
+        "uncovered_weight": weights[anywhere < 0.5].sum() if anywhere.size else 1.0,
+        "own_least_covered": _lowest(anywhere[own], weights[own])[0],
+        "own_covered": float(weights[own] @ anywhere[own]) / own_weight,
+        "follows": float(len(query.ids) > query.own),
     }
+
+
+def _lowest(scores: FloatArray, weights: FloatArray) -> tuple[float, float]:
+    """The two worst of the four tokens that matter most."""
+    ordered = sorted(float(score) for score in scores[weightiest(weights, 4)])
+    return (ordered[0], ordered[min(1, len(ordered) - 1)]) if ordered else (0.0, 0.0)
 
 
 def _share(scores: FloatArray) -> FloatArray:

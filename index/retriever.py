@@ -67,6 +67,8 @@ class Query:
     """(tokens, distinct tokens of the articles): the cosines that late interaction looks up."""
     terms: tuple[str, ...]
     """Words for lexical search, the Chinese names of glossary terms among them."""
+    own: int
+    """How many of the tokens are the question's own; the others come from one before it."""
 
     def after(self, before: Query, share: float) -> Query:
         """This question with the one before it in mind; what both name, or what takes its place, counts once."""
@@ -85,6 +87,7 @@ class Query:
             units=np.concatenate([self.units, before.units]),
             similarities=np.concatenate([self.similarities, before.similarities]),
             terms=self.terms + before.terms,
+            own=self.own,
         )
 
 
@@ -233,6 +236,7 @@ class LocalRetriever:
             units=units,
             similarities=self._late.similarities(units) if self._late else np.empty((0, 0), np.float32),
             terms=tuple(self._tokenizer.search_terms(" ".join((key, *self._expansion.names(text, key))))),
+            own=len(ids),
         )
 
     def retrieve(self, query: Query, top_k: int = 10, article: str | None = None) -> list[Hit]:

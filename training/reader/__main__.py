@@ -45,9 +45,10 @@ DEVELOPMENT = HERE.parent.parent / "evaluation" / "questions" / "dev.jsonl"
 NEGATIVES = 16
 BANK_DEPTH = 32
 FALSELY_REFUSED = 0.03
-UNITS = 32
+UNITS = 16
+BAGS = 5
 ALPHA = 0.5
-EPOCHS = 120
+EPOCHS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,10 @@ def examples(retriever: LocalRetriever) -> Iterator[Example]:
         answer = frozenset(int(n) for n in row["sids"].split(","))
         yield Example(row["question"], (), (answer,), "hard", weight=3)
     for row in _table(HERE / "off_topic.tsv"):
-        yield Example(row["question"], (), (), "off_topic")
+        yield Example(row["question"], (), (), "off_topic", weight=3)
     for turn in _lines(HERE / "followups.jsonl"):
         answers = (frozenset(turn["sids"]),) if turn["sids"] else ()
-        yield Example(turn["question"], tuple(turn["history"]), answers, "follow_up", weight=2)
+        yield Example(turn["question"], tuple(turn["history"]), answers, "follow_up", weight=4)
 
 
 def _table(file: Path) -> list[dict[str, str]]:
@@ -145,22 +146,36 @@ def _group(question: BankQuestion) -> str:
 
 
 def fit(rows: FloatArray, labels: FloatArray, weights: FloatArray, units: int, seed: int) -> Network:
-    """A network with one hidden layer of that many units, none for 0, on standardised features (folded into it)."""
+    """Networks of one hidden layer, each on a sample drawn by the weights, averaged; a plain regression for 0 units.
+
+    The mean of several networks' log odds is one network with all their units, and standardised features are
+    folded into its first layer.
+    """
     mean, spread = rows.mean(axis=0), rows.std(axis=0)
     spread = np.where(spread > 1e-6, spread, 1)
     scaled = (rows - mean) / spread
     if units:
-        # scikit-learn's network takes no sample weights: a sample is drawn by them instead.
-        draw = np.random.default_rng(seed).choice(len(rows), len(rows), p=weights / weights.sum())
-        net = MLPClassifier((units,), alpha=ALPHA, max_iter=EPOCHS, early_stopping=True, random_state=seed)
-        net.fit(scaled[draw], labels[draw])
-        layers = list(zip(net.coefs_, net.intercepts_, strict=True))
+        parts = [_network(scaled, labels, weights, units, seed + bag) for bag in range(BAGS)]
+        first, shift, second, last = (np.concatenate([part[i] for part in parts], axis=-1) for i in range(4))
+        layers = [(first, shift), (second.T / BAGS, last.mean(keepdims=True))]
     else:
         model = LogisticRegression(C=0.3, max_iter=2000).fit(scaled, labels, sample_weight=weights)
         layers = [(model.coef_.T, model.intercept_)]
     first, shift = layers[0]
     layers[0] = (first / spread[:, None], shift - (mean / spread) @ first)
     return Network(tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in layers))
+
+
+def _network(
+    scaled: FloatArray, labels: FloatArray, weights: FloatArray, units: int, seed: int
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Weights and bias of the hidden layer, then of the output, (1, units) and (1,)."""
+    # scikit-learn's network takes no sample weights: a sample is drawn by them instead.
+    draw = np.random.default_rng(seed).choice(len(scaled), len(scaled), p=weights / weights.sum())
+    net = MLPClassifier((units,), alpha=ALPHA, max_iter=EPOCHS, early_stopping=True, random_state=seed)
+    net.fit(scaled[draw], labels[draw])
+    (first, second), (shift, last) = net.coefs_, net.intercepts_
+    return first, shift, second.T, last
 
 
 def untrained() -> ReaderModel:
@@ -264,12 +279,14 @@ def focused(shown: Sequence[Sentence], answers: Sequence[frozenset[int]]) -> boo
     return any(answer <= ids for answer in answers) and 2 * good >= sum(len(s.text) for s in shown)
 
 
-def tune(model: ReaderModel, measured: Sequence[Measured]) -> ReaderModel:
+def tune(model: ReaderModel, measured: Sequence[Measured], more: Sequence[Measured]) -> ReaderModel:
     """The two thresholds that serve the development questions best."""
     held = [read(one, model.match, model.sentence) for one in measured]
     scores = np.array([model.answerable.probability(one.overall()).item() for one in held])
     truth = np.array([bool(one.one.example.answers) for one in held])
-    joined = [(one, model.join.probability(one.joining())) for one in held if one.one.example.answers]
+    # Few development questions want several sentences: those written for training help to choose how readily they join.
+    lists = [read(one, model.match, model.sentence) for one in more if one.example.answers]
+    joined = [(one, model.join.probability(one.joining())) for one in (*held, *lists) if one.one.example.answers]
 
     def right(threshold: float) -> int:
         return sum(focused(one.shown(join, threshold), one.one.example.answers) for one, join in joined)
@@ -331,7 +348,7 @@ def development(file: Path = DEVELOPMENT) -> list[Example]:
 
 def as_dict(model: ReaderModel) -> dict[str, Any]:
     def plain(network: Network, inputs: Sequence[str]) -> dict[str, Any]:
-        layers = [[np.round(w, 4).tolist(), np.round(b, 4).tolist()] for w, b in network.layers]
+        layers = [[_short(w), _short(b)] for w, b in network.layers]
         return {"inputs": list(inputs), "layers": layers}
 
     return {
@@ -343,6 +360,12 @@ def as_dict(model: ReaderModel) -> dict[str, Any]:
         "threshold": round(model.threshold, 4),
         "together": round(model.together, 4),
     }
+
+
+def _short(numbers: FloatArray) -> list[Any]:
+    """Four significant digits."""
+    text = np.vectorize(lambda number: f"{number:.4g}", otypes=[object])(numbers)
+    return np.asarray(text, dtype=np.float64).tolist()  # type: ignore[no-any-return]
 
 
 def main() -> None:
@@ -362,7 +385,8 @@ def main() -> None:
         collector.chatbot = replace(collector.chatbot, reader=TrainedReader({"bank": first, "plain": first}))
         measured += [collector.measure(one, name == "bank") for one in every if one.history]
         held = [collector.measure(one, name == "bank") for one in development()]
-        models[name] = as_dict(tune(train(measured, given.units, given.seed), held))
+        written = [one for one in measured if one.example.kind in ("hard", "follow_up")]
+        models[name] = as_dict(tune(train(measured, given.units, given.seed), held, written))
     given.out.write_text(json.dumps(models) + "\n", encoding="utf-8")
 
 
