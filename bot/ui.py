@@ -75,8 +75,9 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
     def reading(article: Article, page: Tongue) -> str:
         return render.render_article(article, page, chatbot.articles)
 
-    def conversation(turns: Sequence[Turn], page: Tongue) -> str:
-        return render.render_log(turns, articles, page, starters(first, page), feedback=on_feedback is not None)
+    def conversation(turns: Sequence[Turn], page: Tongue, article: str) -> str:
+        begin = starters(articles.get(article, first), page)
+        return render.render_log(turns, articles, page, begin, feedback=on_feedback is not None)
 
     def frame(page: Tongue, turns: Sequence[Turn], article: str) -> tuple[Any, ...]:
         """Everything that depends on the language, in the order of `framed`."""
@@ -87,7 +88,7 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
             page,
             turns,
             render.render_top(page),
-            conversation(turns, page),
+            conversation(turns, page, article),
             render.render_disclaimer(articles.get(article, first), page),
             _notice(),
             reading(articles.get(article, first), page),
@@ -116,7 +117,7 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
         if turn is None:
             return gr.skip(), gr.skip(), turns, _notice(say(PAGE["failed"], page))
         turns = [*turns, turn][-TURNS_KEPT:]
-        return conversation(turns, page), "", turns, _notice()
+        return conversation(turns, page, article), "", turns, _notice()
 
     def turn_of(text: str, turns: Sequence[Turn], page: Tongue, article: str) -> Turn | None:
         only = article if len(articles) > 1 else None
@@ -136,17 +137,18 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
         for text in texts:
             if 0 < len(text) <= MAX_QUESTION_CHARACTERS and (turn := turn_of(text, turns, page, article)):
                 turns = [*turns, turn]
-        return conversation(turns, page), turns
+        return conversation(turns, page, article), turns
 
     def answer_event(event: gr.EventData, turns: list[Turn], page: Tongue, article: str) -> tuple[Any, ...]:
         return answer(_text(event, "question"), turns, page, article)
 
-    def clear(page: Tongue) -> tuple[Any, ...]:
-        return conversation([], page), "", [], _notice(say(PAGE["cleared"], page))
+    def clear(page: Tongue, article: str) -> tuple[Any, ...]:
+        return conversation([], page, article), "", [], _notice(say(PAGE["cleared"], page))
 
-    def choose(event: gr.EventData, page: Tongue, article: str) -> tuple[Any, ...]:
+    def choose(event: gr.EventData, turns: list[Turn], page: Tongue, article: str) -> tuple[Any, ...]:
         chosen = articles.get(_text(event, "article"), articles.get(article, first))
-        return chosen.id, reading(chosen, page), render.render_disclaimer(chosen, page)
+        conversed = conversation(turns, page, chosen.id)
+        return chosen.id, reading(chosen, page), render.render_disclaimer(chosen, page), conversed
 
     def take_feedback(event: gr.EventData, turns: list[Turn]) -> None:
         if on_feedback is None:
@@ -180,7 +182,7 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
         )
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="chat"):
-                log = _html(conversation([], "zh"), "log")
+                log = _html(conversation([], "zh", first.id), "log")
                 with gr.Column(elem_id="composer"):
                     disclaimer = _html(render.render_disclaimer(first, "zh"), "disclaimer")
                     box = gr.Textbox(
@@ -206,8 +208,8 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
         box.submit(answer, [box, turns, language, article], answered, trigger_mode="multiple", **quiet)
         top.ask(answer_event, [turns, language, article], answered, trigger_mode="multiple", **quiet)
         top.restore(restore, [turns, language, article], [log, turns], **quiet)
-        top.clear(clear, [language], answered, **quiet)
-        top.choose(choose, [language, article], [article, reader, disclaimer], **quiet)
+        top.clear(clear, [language, article], answered, **quiet)
+        top.choose(choose, [turns, language, article], [article, reader, disclaimer, log], **quiet)
         top.verdict(take_feedback, [turns], None, **quiet)
     page.queue(default_concurrency_limit=8, max_size=64, api_open=False)
     return page

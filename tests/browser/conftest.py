@@ -31,7 +31,7 @@ FLAGS = (
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 OUTPUT = Path("test-output")
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds that a busy machine may take; a test that passes does not wait for them."""
 
 Serve = Callable[[fastapi.FastAPI], AbstractContextManager[str]]
