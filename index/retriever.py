@@ -34,7 +34,7 @@ class Fusion:
     """
 
     dense: float = 0.5
-    lexical: float = 0.5
+    lexical: float = 0.3
     """For a question with Chinese in it."""
     lexical_latin: float = 0.1
     """For one without."""
