@@ -93,7 +93,7 @@ class Network:
             ValueError: the model was trained on other features.
         """
         if data["inputs"] != list(inputs):
-            raise ValueError("expected a reader trained on the present features; run: make train-reader")
+            raise ValueError("expected a reader trained on the present features; run: python -m training.reader")
         layers = [(np.array(w, dtype=np.float32), np.array(b, dtype=np.float32)) for w, b in data["layers"]]
         return cls(tuple(layers))
 

@@ -189,10 +189,10 @@ class LateInteraction:
         best = _segments(np.maximum, cosines, begins)
         found, weights = cosines.max(axis=0), self._table.weights[ids]
         back, total = _segments(np.add, np.stack([found * weights, weights]), begins)
-        least = np.ones(len(rows), dtype=np.float32)
-        for row, (start, end) in enumerate(zip(begins, np.append(begins[1:], len(ids)), strict=True)):
-            if end > start:
-                least[row] = found[start:end][weightiest(weights[start:end])].min()
+        lengths = np.diff(np.append(begins, len(ids)))
+        heaviest = np.lexsort((-weights, np.repeat(np.arange(len(rows)), lengths)))
+        three = begins + np.minimum(np.arange(3)[:, None], np.maximum(lengths - 1, 0))
+        least = np.where(lengths > 0, found[heaviest][np.minimum(three, len(ids) - 1)].min(axis=0), 1)
         there_least = best[weightiest(query.weights)].min(axis=0)
         return np.stack([query.weights @ best, back / np.where(total > 0, total, 1), there_least, least])
 

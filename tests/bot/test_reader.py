@@ -26,7 +26,7 @@ def test_reader_that_was_trained_on_other_features_is_refused(tmp_path: Path) ->
     data = json.loads(MODEL.read_text(encoding="utf-8"))
     data["bank"]["sentence"]["inputs"] = data["bank"]["sentence"]["inputs"][:-1]
     (tmp_path / "reader.json").write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(ValueError, match="expected a reader trained on the present features; run: make train-reader"):
+    with pytest.raises(ValueError, match="expected a reader trained on the present features; run: python -m training.reader"):
         ReaderModel.load(tmp_path / "reader.json")
 
 
