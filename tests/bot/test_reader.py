@@ -26,7 +26,9 @@ def test_reader_that_was_trained_on_other_features_is_refused(tmp_path: Path) ->
     data = json.loads(MODEL.read_text(encoding="utf-8"))
     data["bank"]["sentence"]["inputs"] = data["bank"]["sentence"]["inputs"][:-1]
     (tmp_path / "reader.json").write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(ValueError, match="expected a reader trained on the present features; run: python -m training.reader"):
+    with pytest.raises(
+        ValueError, match=r"expected a reader trained on the present features; run: python -m training\.reader"
+    ):
         ReaderModel.load(tmp_path / "reader.json")
 
 
@@ -94,10 +96,13 @@ def test_known_gap_is_no_answer(reader: TrainedReader, retriever: LocalRetriever
     assert np.mean([not read(reader, retriever, gap.text).answers for gap in asked]) >= 0.9
 
 
-@pytest.mark.parametrize("question", ["法国的首都是哪里?", "How do I bake sourdough bread?", "昨晚的球赛谁赢了?"])
-def test_question_on_something_else_is_off_topic(
-    reader: TrainedReader, retriever: LocalRetriever, question: str
-) -> None:
-    reading = read(reader, retriever, question)
-    assert not reading.answers
-    assert not reading.on_topic
+def test_question_on_something_else_is_off_topic(reader: TrainedReader, retriever: LocalRetriever) -> None:
+    questions = (
+        "法国的首都是哪里?", "昨晚的球赛谁赢了?", "红烧肉怎么做好吃", "帮我订一张去上海的机票", "二元一次方程怎么解",
+        "推荐几首周杰伦的歌",
+        "How do I bake sourdough bread?", "What is the capital of Peru?", "Fix my printer driver",
+        "Who won the World Cup in 1998?", "Translate this poem into German", "How much does a used car cost?",
+    )  # fmt: skip
+    readings = [read(reader, retriever, question) for question in questions]
+    assert np.mean([not r.answers for r in readings]) >= 0.9
+    assert np.mean([not r.on_topic for r in readings]) >= 0.9
