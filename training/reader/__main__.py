@@ -2,7 +2,8 @@
 
 Every question of the bank serves as a query from which its own row is hidden, and half of the rows that share its
 answer, so that the model sees the bank as a stranger's question meets it; known gaps likewise, with half of their
-topic hidden. Thresholds are chosen on the development questions of `evaluation/questions`.
+topic hidden. `hard.tsv` are rows of the bank by an author of their own: only their own row is hidden, and they count
+threefold. Thresholds are chosen on the development questions of `evaluation/questions`.
 """
 
 from __future__ import annotations
@@ -66,12 +67,16 @@ class Example:
 
 
 def examples(retriever: LocalRetriever) -> Iterator[Example]:
+    hard = _table(HERE / "hard.tsv")
+    twice = {row["question"] for row in hard}
     for _, question in retriever.index.questions:
+        if question.text in twice:
+            continue
         if question.sentences:
             yield Example(question.text, (), (frozenset(question.sentences),), "bank", _group(question))
         else:
             yield Example(question.text, (), (), "gap", _group(question))
-    for row in _table(HERE / "hard.tsv"):
+    for row in hard:
         answer = frozenset(int(n) for n in row["sids"].split(","))
         yield Example(row["question"], (), (answer,), "hard", weight=3)
     for row in _table(HERE / "off_topic.tsv"):
@@ -134,11 +139,10 @@ class Collector:
         return Measured(example, asked, hits, evidence, bank, match_features(asked, article, bank))
 
     def _hidden(self, example: Example) -> set[int]:
-        row = self._rows.get(example.question) if example.kind in ("bank", "gap") else None
-        if row is None:
-            return set()
-        siblings = [other for other in self._groups[example.group] if other != row]
-        return {row, *(other for other in siblings if self._random.random() < 0.5)}
+        """Its own row, and of a row that others wrote alongside, half of the rows that share its answer."""
+        own = {self._rows[example.question]} if example.question in self._rows else set()
+        siblings = set(self._groups.get(example.group, ())) - own
+        return own | {other for other in sorted(siblings) if self._random.random() < 0.5}
 
 
 def _group(question: BankQuestion) -> str:
