@@ -52,7 +52,7 @@ QUESTION_FEATURES = (
 
 
 _CONJUNCTION = re.compile(
-    r"[,，;；].*[?？]|以及|并且|同时|分别|又|各(?:是|自)|和.*(?:哪|什么|多少)"
+    r"\A[^,，;；]*[,，;；].*[?？]|以及|并且|同时|分别|又|各(?:是|自)|\A[^和]*和.*(?:哪|什么|多少)"
     r"|\b(?:and|both|respectively|as well as|also)\b"
 )
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.messages import PAGE, Tongue, say
 from bot.page.render import HTML_LANGUAGE
 
-_FOREIGN = re.compile(r'\s*<meta\s[^>]*(?:property|name)="(?:og|twitter):[^>]*>')
+_FOREIGN = re.compile(r'(?<!\s)\s*<meta\s[^>]*(?:property|name)="(?:og|twitter):[^>]*>')
 _CHARSET = '<meta charset="utf-8" />'
 
 

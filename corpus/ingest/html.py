@@ -46,7 +46,7 @@ _HIDING_STYLE = re.compile(
     re.IGNORECASE,
 )
 _HIDING_CLASSES = frozenset(("sr-only", "visually-hidden", "visuallyhidden", "screen-reader-text", "d-none"))
-_SITE = re.compile(r"\s*(?:\s[|–—·-]\s|[|_｜])\s*[^|_｜–—]{1,40}$")
+_SITE = re.compile(r"(?<!\s)\s*(?:\s[|–—·-]\s|[|_｜])\s*[^|_｜–—]{1,40}$")
 _BREAK = "\x00"
 """Stands for <br> in the text of a block being collected; no parsed page can hold it."""
 

@@ -41,7 +41,7 @@ _CAPTION = re.compile(
 _NO_TITLE = re.compile(
     r"untitled|microsoft word|.*\.(?:docx?|indd|tex|dvi|wps|qxd)|\(?anonymous\)?|无标题|文档\d*|\d+", re.IGNORECASE
 )
-_CONTENTS = re.compile(r"(?:[.·…‥] ?){6,}\s*[\divxlc]*$")
+_CONTENTS = re.compile(r"(?<![.·…‥])(?<![.·…‥] )(?:[.·…‥] ?){6,}+\s*[\divxlc]*$")
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)?(?!-$)")
 _GLYPH = re.compile(r"\(cid:\d+\)")
 _BULLET = re.compile(r"^[•·▪◦●○■□◆\ue000-\uf8ff]\s*(?=\S)")
