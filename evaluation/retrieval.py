@@ -454,7 +454,17 @@ class Candidates:
 
 DENSE = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)
 LEXICAL = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
-RECALL = (25, 50, 100, 150, 300)
+RECALL = (25, 50, 150, 300)
+PARTS: Mapping[str, tuple[bool, bool, bool]] = {
+    "dense": (True, False, False),
+    "words": (False, True, False),
+    "late": (False, False, True),
+    "dense + words": (True, True, False),
+    "words + late": (False, True, True),
+    "dense + late": (True, False, True),
+    "all three": (True, True, True),
+}
+"""Which of dense, lexical and late take part."""
 PLATEAU = 0.002
 """Settings this near to the best are as good."""
 
@@ -487,14 +497,20 @@ def tune(benchmark: Benchmark, encoder: str | None) -> str:
             for dense, lexical in product(DENSE, LEXICAL)
         }
         parts.append(_grid(title, names, grid))
-    weights = (base.dense, base.lexical, base.late)
-    parts += ["Candidates, under the present weights", f"| candidates | {' | '.join(found)} |"]
-    parts.append("|---:|" + "---:|" * len(found))
-    parts += [
-        f"| {recall} | " + " | ".join(f"{_mean(kept[recall], weights):.4f}" for kept in found.values()) + " |"
-        for recall in RECALL
-    ]
-    return "\n".join(parts)
+
+    def line(title: str, recall: int, part: tuple[bool, bool, bool]) -> str:
+        cells = []
+        for name, kept in found.items():
+            lexical = base.lexical_latin if " en->" in name else base.lexical
+            weights = [w if there else 0 for w, there in zip((base.dense, lexical, base.late), part, strict=True)]
+            cells.append(f"{_mean(kept[recall], weights):.4f}")
+        return f"| {title} | {' | '.join(cells)} |"
+
+    rule = "|---|" + "---:|" * len(found)
+    parts += ["What each part is worth", f"| parts, at the present weights | {' | '.join(found)} |", rule]
+    parts += [line(name, base.candidates, part) for name, part in PARTS.items()]
+    parts += ["", f"| candidates, all three | {' | '.join(found)} |", rule]
+    return "\n".join(parts + [line(str(recall), recall, (True, True, True)) for recall in RECALL])
 
 
 def _candidates(retriever: LocalRetriever, query: Query, gold: int) -> Candidates:
