@@ -14,6 +14,9 @@ from index.encoder import Encoder, FloatArray
 ALIKE = 0.6
 """A word of the sentence with this cosine to a word of the question is one of its words."""
 
+COMMON = 0.05
+"""Tokens among this share of the least important ones (的, the) are marked for nothing."""
+
 _POINTED = ("trial_id", "date", "number", "person", "figure")
 """Kinds whose pattern is the answer itself; the others only announce it."""
 
@@ -23,7 +26,8 @@ class Highlighter:
 
     def __init__(self, encoder: Encoder, tokenizer: Tokenizer) -> None:
         self._encoder, self._tokenizer = encoder, tokenizer
-        self._floor = float(np.median(encoder.table.weights)) if encoder.table is not None else 0.0
+        weights = encoder.table.weights if encoder.table is not None else np.zeros(1, np.float32)
+        self._floor = float(np.quantile(weights, COMMON))
         self._words = lru_cache(maxsize=2048)(self._words_of)
 
     def highlights(self, question: str, sentence: str) -> tuple[Span, ...]:
@@ -50,7 +54,7 @@ class Highlighter:
         if not ids.size:
             return []
         weighty = table.weights[ids] >= self._floor
-        close = (units @ table.vectors[ids[weighty]].T).max(axis=1, initial=0) >= ALIKE
+        close = (units @ table.vectors(ids[weighty]).T).max(axis=1, initial=0) >= ALIKE
         return [spans[i] for i in np.flatnonzero(close & (weights >= self._floor))]
 
     def _words_of(self, sentence: str) -> tuple[list[Span], FloatArray, FloatArray]:
@@ -62,7 +66,7 @@ class Highlighter:
         spans, units, weights = [], [], []
         for token, ids in zip(tokens, self._encoder.token_ids([search_key(t.text) for t in tokens]), strict=True):
             if ids.size:
-                vector = (table.vectors[ids] * table.weights[ids, None]).sum(axis=0)
+                vector = (table.vectors(ids) * table.weights[ids, None]).sum(axis=0)
                 spans.append(token.span)
                 units.append(vector / max(float(np.linalg.norm(vector)), 1e-9))
                 weights.append(table.weights[ids].max())
