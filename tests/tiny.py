@@ -39,7 +39,7 @@ class TinyEncoder:
         return self.encode_passages(texts)
 
     def encode_passages(self, texts: Sequence[str]) -> FloatArray:
-        sums = [self._table.weights[ids] @ self._table.vectors[ids] for ids in self.token_ids(texts)]
+        sums = [self._table.weights[ids] @ self._table.vectors(ids) for ids in self.token_ids(texts)]
         return unit_rows(np.array(sums, dtype=np.float32).reshape(len(texts), self.dim))
 
     def token_ids(self, texts: Sequence[str]) -> list[IntArray]:
@@ -139,7 +139,9 @@ def write_article(folder: Path, changes: Mapping[str, str | None] | None = None)
     files: dict[str, str | None] = {
         "article.md": TEXT,
         "article.toml": META,
-        "translation.en.tsv": translations(changes.get("article.md") or TEXT),
+        "translation.en.tsv": ""
+        if "translation.en.tsv" in changes
+        else translations(changes.get("article.md") or TEXT),
         "glossary.tsv": GLOSSARY,
         "questions.tsv": QUESTIONS,
         "gaps.tsv": GAPS,

@@ -211,7 +211,7 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path, file:
 
 
 def test_article_over_the_limit_is_refused_with_both_numbers(tmp_path: Path) -> None:
-    folder = write_article(tmp_path, {"article.md": "灯塔。" * (MAX_BYTES // 9 + 1)})
+    folder = write_article(tmp_path, {"article.md": "灯塔。" * (MAX_BYTES // 9 + 1), "translation.en.tsv": ""})
     with pytest.raises(ArticleError, match=rf"expected at most {MAX_BYTES} bytes, found \d+"):
         load_article(folder)
 
