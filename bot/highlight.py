@@ -17,6 +17,9 @@ ALIKE = 0.6
 COMMON = 0.05
 """Tokens among this share of the least important ones (的, the) are marked for nothing."""
 
+SMALL = 5
+"""Words whose weight is under this percentile of the vocabulary (的, the, which) are not marked."""
+
 _POINTED = ("trial_id", "date", "number", "person", "figure")
 """Kinds whose pattern is the answer itself; the others only announce it."""
 

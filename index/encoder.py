@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,12 +25,20 @@ class EncoderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TokenTable:
-    """One vector a token type: all that late interaction needs, so that an index keeps token ids only."""
+    """One row a token type: all that late interaction needs, so that an index keeps token ids only."""
 
-    vectors: FloatArray
-    """(vocabulary, dim), rows of length one."""
+    rows: NDArray[np.floating[Any]]
+    """(vocabulary, dim), as the model has them."""
     weights: FloatArray
-    """(vocabulary,): the importance of a token, which training put into the length of its vector."""
+    """(vocabulary,): the importance of a token, which training put into the length of its row."""
+
+    @property
+    def dim(self) -> int:
+        return int(self.rows.shape[1])
+
+    def vectors(self, ids: NDArray[Any]) -> FloatArray:
+        """(len(ids), dim), rows of length one."""
+        return unit_rows(self.rows[ids])
 
 
 class Encoder(Protocol):
@@ -86,15 +95,21 @@ class StaticEncoder:
         from model2vec import StaticModel
 
         self._model = StaticModel.from_pretrained(str(folder), normalize=True)
-        embedding = np.asarray(self._model.embedding, dtype=np.float32)
-        self._model.embedding = embedding
-        self._table = TokenTable(unit_rows(embedding), np.linalg.norm(embedding, axis=1).astype(np.float32))
+        rows = self._model.embedding
+        # In parts: the whole table in single precision would take more memory than anything else here.
+        parts = np.array_split(rows, max(1, len(rows) // 4096))
+        lengths = [np.linalg.norm(part.astype(np.float32), axis=1) for part in parts]
+        self._table = TokenTable(rows, np.concatenate(lengths).astype(np.float32))
         self.name = folder.name if folder != SHIPPED_MODEL else "yuanwen-static"
-        self.fingerprint = folder_hash(folder)
+        self._folder = folder
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return folder_hash(self._folder)
 
     @property
     def dim(self) -> int:
-        return int(self._table.vectors.shape[1])
+        return self._table.dim
 
     @property
     def table(self) -> TokenTable:

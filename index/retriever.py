@@ -169,7 +169,7 @@ class LateInteraction:
         self._tables, self._table = tables, table
         self._shared = {kind: t for kind, t in tables.items() if kind != "questions"}
         vocabulary = np.unique(np.concatenate([t.ids for t in self._shared.values()]))
-        self._vectors = np.ascontiguousarray(table.vectors[vocabulary].T)
+        self._vectors = np.ascontiguousarray(table.vectors(vocabulary).T)
         self._columns = {kind: np.searchsorted(vocabulary, t.ids) for kind, t in self._shared.items()}
 
     def similarities(self, units: FloatArray) -> FloatArray:
@@ -185,7 +185,7 @@ class LateInteraction:
         """(4, rows): query in row, row in query, and the worst found of the three weightiest tokens of each."""
         places, begins = _ragged(self._tables[kind], rows)
         ids = self._tables[kind].ids[places]
-        cosines = query.units @ self._table.vectors[ids].T
+        cosines = query.units @ self._table.vectors(ids).T
         best = _segments(np.maximum, cosines, begins)
         found, weights = cosines.max(axis=0), self._table.weights[ids]
         back, total = _segments(np.add, np.stack([found * weights, weights]), begins)
@@ -226,7 +226,7 @@ class LocalRetriever:
         key = core(search_key(text))
         ids = self._encoder.token_ids([key])[0]
         weights = self._encoder.table.weights[ids] if self._encoder.table is not None else np.empty(0, np.float32)
-        units = self._encoder.table.vectors[ids] if self._encoder.table is not None else np.empty((0, 1), np.float32)
+        units = self._encoder.table.vectors(ids) if self._encoder.table is not None else np.empty((0, 1), np.float32)
         return Query(
             text=text,
             key=key,

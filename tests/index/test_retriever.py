@@ -32,7 +32,7 @@ def cosine(table: np.ndarray, a: int, b: int) -> float:
 
 def max_sim(encoder: TinyEncoder, query: IntArray, row: IntArray) -> list[float]:
     """For each query token the best cosine among a row's tokens, one at a time."""
-    return [max((cosine(encoder.table.vectors, q, t) for t in row), default=0.0) for q in query]
+    return [max((cosine(encoder.table.rows, q, t) for t in row), default=0.0) for q in query]
 
 
 def rarity(weights: np.ndarray, best: np.ndarray) -> np.ndarray:
