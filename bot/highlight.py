@@ -11,14 +11,11 @@ from corpus.language import search_key
 from corpus.segment import Span, Tokenizer
 from index.encoder import Encoder, FloatArray
 
-ALIKE = 0.6
+ALIKE = 0.5
 """A word of the sentence with this cosine to a word of the question is one of its words."""
 
 COMMON = 0.05
 """Tokens among this share of the least important ones (的, the) are marked for nothing."""
-
-SMALL = 5
-"""Words whose weight is under this percentile of the vocabulary (的, the, which) are not marked."""
 
 _POINTED = ("trial_id", "date", "number", "person", "figure")
 """Kinds whose pattern is the answer itself; the others only announce it."""
@@ -58,7 +55,8 @@ class Highlighter:
             return []
         weighty = table.weights[ids] >= self._floor
         close = (units @ table.vectors(ids[weighty]).T).max(axis=1, initial=0) >= ALIKE
-        return [spans[i] for i in np.flatnonzero(close & (weights >= self._floor))]
+        named = [len(word) > 1 and word in key for word in (search_key(span.of(sentence)) for span in spans)]
+        return [spans[i] for i in np.flatnonzero((close | named) & (weights >= self._floor))]
 
     def _words_of(self, sentence: str) -> tuple[list[Span], FloatArray, FloatArray]:
         """Each word with the mean vector and the weight of its tokens."""
