@@ -34,6 +34,9 @@ MOST = 3
 CONSIDERED = 6
 """So many of the best sentences are considered for it."""
 
+ON_TOPIC = 0.3
+"""A question is taken to be about the article's subject from this probability on."""
+
 RANKED = 12
 """So many sentences are kept in order, for what is shown as related."""
 
@@ -63,7 +66,7 @@ class Reading:
 
     @property
     def answers(self) -> bool:
-        return self.margin >= 0
+        return self.on_topic and self.margin >= 0
 
 
 class Reader(Protocol):
@@ -159,7 +162,7 @@ class TrainedReader:
             chosen=tuple(ranked[i] for i in together(joined, model.together)),
             answerable=answerable,
             margin=_log_odds(answerable) - _log_odds(model.threshold),
-            on_topic=model.on_topic.probability(overall).item() >= 0.5,
+            on_topic=model.on_topic.probability(overall).item() >= ON_TOPIC,
         )
 
 
