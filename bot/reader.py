@@ -34,8 +34,8 @@ MOST = 3
 CONSIDERED = 6
 """So many of the best sentences are considered for it."""
 
-ON_TOPIC = 0.3
-"""A question is taken to be about the article's subject from this probability on."""
+HARDLY_ON_TOPIC = 0.3
+"""A question this unlikely to be about the article's subject has no answer in it, whatever seems to answer."""
 
 RANKED = 12
 """So many sentences are kept in order, for what is shown as related."""
@@ -60,13 +60,13 @@ class Reading:
     answerable: float
     """Probability that the article answers."""
     margin: float
-    """How far that is over what is asked for, in log odds; the article answers from 0 on."""
+    """How far that is over what is asked for, and the question not off topic, in log odds; it answers from 0 on."""
     on_topic: bool
     """Whether the question is about what the article is about."""
 
     @property
     def answers(self) -> bool:
-        return self.on_topic and self.margin >= 0
+        return self.margin >= 0
 
 
 class Reader(Protocol):
@@ -152,6 +152,7 @@ class TrainedReader:
         scores = model.sentence.probability(features)
         overall = question_features(asked, evidence, bank, matched, matches, features, scores)
         answerable = model.answerable.probability(overall).item()
+        on_topic = model.on_topic.probability(overall).item()
         order = np.argsort(-scores, kind="stable")[:RANKED]
         joined = model.join.probability(join_features(asked, evidence, bank, matches, scores, order[:CONSIDERED]))
         found = {n: hit.retrieval_score for hit in reversed(hits) for n in hit.passage.sentences}
@@ -161,8 +162,10 @@ class TrainedReader:
             ranked=ranked,
             chosen=tuple(ranked[i] for i in together(joined, model.together)),
             answerable=answerable,
-            margin=_log_odds(answerable) - _log_odds(model.threshold),
-            on_topic=model.on_topic.probability(overall).item() >= ON_TOPIC,
+            margin=min(
+                _log_odds(answerable) - _log_odds(model.threshold), _log_odds(on_topic) - _log_odds(HARDLY_ON_TOPIC)
+            ),
+            on_topic=on_topic >= 0.5,
         )
 
 
