@@ -99,6 +99,11 @@ def any_of(names: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(whole, ordered)) or r"(?!)")
 
 
+def has_han(text: str) -> bool:
+    """Whether there is a Chinese character in it."""
+    return _HAN.search(text) is not None
+
+
 def detect_language(text: str) -> Language:
     """The language to answer in; Chinese with English words among it is `mixed`, abbreviations do not count."""
     text = unicodedata.normalize("NFKC", text)

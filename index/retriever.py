@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.article import Article, BankQuestion, Sentence
-from corpus.language import any_of, core, search_key
+from corpus.language import any_of, core, has_han, search_key
 from corpus.passage import Passage
 from corpus.segment import Span, Tokenizer
 from index.encoder import Encoder, FloatArray, IntArray, TokenTable
@@ -252,7 +252,7 @@ class LocalRetriever:
         lexical = words[rows]
         found = self._best(query, "passages", rows)
         late = _rare(query.weights, found) @ found
-        words_count = fusion.lexical_latin if query.key.isascii() else fusion.lexical
+        words_count = fusion.lexical if has_han(query.key) else fusion.lexical_latin
         total = fusion.dense * _standard(dense) + words_count * _standard(lexical) + fusion.late * _standard(late)
         return [
             Hit(self.index.passages[rows[i]], float(total[i]), float(dense[i]), float(lexical[i]), float(late[i]))
