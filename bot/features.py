@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from bot.question import KINDS, asks, gives, numbers, ordinal
 from corpus.article import Article, Evidence
 from corpus.language import any_of, core, search_key
+from index.encoder import FloatArray
 from index.retriever import BankMatch, Hit, Query, SentenceEvidence, weightiest
-
-FloatArray = NDArray[np.float32]
 
 MATCH_FEATURES = (
     "dense", "there", "back", "least_there", "least_back", "terms_only_here", "terms_only_there", "terms_shared",

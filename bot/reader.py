@@ -17,13 +17,13 @@ from bot.features import (
     QUESTION_FEATURES,
     SENTENCE_FEATURES,
     Asked,
-    FloatArray,
     join_features,
     match_features,
     question_features,
     sentence_features,
 )
 from corpus.article import Article, Sentence
+from index.encoder import FloatArray
 from index.retriever import BankMatch, Hit, SentenceEvidence
 
 MODEL = Path(__file__).with_name("reader.json")

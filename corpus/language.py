@@ -115,8 +115,3 @@ def detect_language(text: str) -> Language:
     if _LOWER_WORD.search(text):
         return "mixed"
     return "zh-Hant" if to_simplified(text) != text else "zh-Hans"
-
-
-def answers_in_english(language: Language) -> bool:
-    """Whether a reader who writes this needs the translation beside the quote."""
-    return language == "en"

@@ -209,7 +209,7 @@ class LocalRetriever:
         self.index = index
         self._encoder, self._tokenizer, self._fusion = encoder, tokenizer, fusion or Fusion()
         self._late = LateInteraction(index.tables, encoder.table) if encoder.table is not None else None
-        self._vectors = {kind: table.vectors() for kind, table in index.tables.items()}
+        self._vectors = {kind: index.tables[kind].vectors() for kind in ("passages", "sentences", "translations")}
         self._relatives = _Relatives.of(index)
         self._expansion = _Expansion(index.articles)
         self._articles = {article.id: article for article in index.articles}
@@ -252,8 +252,8 @@ class LocalRetriever:
         lexical = words[rows]
         found = self._best(query, "passages", rows)
         late = _rare(query.weights, found) @ found
-        words_count = fusion.lexical if has_han(query.key) else fusion.lexical_latin
-        total = fusion.dense * _standard(dense) + words_count * _standard(lexical) + fusion.late * _standard(late)
+        by_words = fusion.lexical if has_han(query.key) else fusion.lexical_latin
+        total = fusion.dense * _standard(dense) + by_words * _standard(lexical) + fusion.late * _standard(late)
         return [
             Hit(self.index.passages[rows[i]], float(total[i]), float(dense[i]), float(lexical[i]), float(late[i]))
             for i in np.argsort(-total, kind="stable")[:top_k]

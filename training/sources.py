@@ -17,7 +17,6 @@ class Source:
     vocabulary_weight: float = 1.0
     passages: bool = False
     """Whether its rows are sentences that can be strung together to a passage."""
-    right_is_chinese: bool = False
 
 
 KNOWN = {
@@ -33,7 +32,7 @@ KNOWN = {
         Source("chinaxiv_titles", share=2.0, vocabulary_weight=3.0),
         Source("chinaxiv_keywords", share=1.0, vocabulary_weight=3.0),
         Source("chinaxiv_terms", share=1.0, vocabulary_weight=3.0),
-        Source("zh_qa_medical", share=3.0, vocabulary_weight=2.0, right_is_chinese=True),
+        Source("zh_qa_medical", share=3.0, vocabulary_weight=2.0),
         Source("python_docs_po", share=0.4, vocabulary_weight=0.2, passages=True),
         Source("cc_cedict", share=0.6, vocabulary_weight=0.3),
         Source("ecdict_terms", share=0.4, vocabulary_weight=0.3),

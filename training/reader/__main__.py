@@ -30,7 +30,6 @@ from bot.features import (
     QUESTION_FEATURES,
     SENTENCE_FEATURES,
     Asked,
-    FloatArray,
     join_features,
     match_features,
     question_features,
@@ -38,6 +37,7 @@ from bot.features import (
 )
 from bot.reader import CONSIDERED, MODEL, Network, ReaderModel, TrainedReader, together
 from corpus.article import BankQuestion, Sentence
+from index.encoder import FloatArray
 from index.retriever import BankMatch, Hit, LocalRetriever, SentenceEvidence
 
 HERE = Path(__file__).parent
