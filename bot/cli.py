@@ -42,7 +42,7 @@ class CommandError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    _prepare(os.environ, own_encoder=not any(argument.startswith("--encoder") for argument in given))
+    _prepare(os.environ, transformer=any(argument.startswith(("--encoder", "--reranker")) for argument in given))
     language = _language(given, os.environ)
     try:
         options = _parser(language).parse_args(given)
@@ -72,11 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _prepare(environ: dict[str, str] | os._Environ[str], *, own_encoder: bool) -> None:
+def _prepare(environ: dict[str, str] | os._Environ[str], *, transformer: bool) -> None:
     """Before numpy is imported: threads cost more than they bring on matrices as small as ours."""
     environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if own_encoder:  # A transformer makes good use of threads.
+    if not transformer:  # One makes good use of threads.
         environ.setdefault("OMP_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -118,6 +118,7 @@ def _parser(language: Tongue) -> argparse.ArgumentParser:
     def answers(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
         made.add_argument("--articles", type=Path, metavar="DIR", help=text("option_articles"))
         made.add_argument("--encoder", metavar="MODEL", help=text("option_encoder"))
+        made.add_argument("--reranker", metavar="MODEL", help=text("option_reranker"))
         return made
 
     serve = answers(command("serve", _serve))
@@ -525,7 +526,14 @@ def _load(
                 if report:
                     report(what, done, total)
 
-            return load_chatbot(articles, encoder=options.encoder, cache=_cache(), progress=progress, say_line=note)
+            return load_chatbot(
+                articles,
+                encoder=options.encoder,
+                reranker=options.reranker,
+                cache=_cache(),
+                progress=progress,
+                say_line=note,
+            )
     except ArticleError as error:
         raise CommandError(BROKEN, "article_broken", language, detail=error) from error
     except EncoderError as error:

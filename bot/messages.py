@@ -362,6 +362,10 @@ COMMAND: dict[str, dict[str, str]] = {
         "zh": "换用别的编码模型：sentence-transformers 模型的名称或路径",
         "en": "another encoder: a sentence-transformers model by name or path",
     },
+    "option_reranker": {
+        "zh": "再用一个模型决定哪一句先答：sentence-transformers CrossEncoder 的名称或路径",
+        "en": "a further model that decides which sentence comes first: a sentence-transformers CrossEncoder by name or path",
+    },
     "option_article": {"zh": "问哪一篇文章（编号见 yuanwen list）", "en": "which article (ids: yuanwen list)"},
     "option_host": {"zh": "监听的地址（默认 127.0.0.1）", "en": "address to listen on (default 127.0.0.1)"},
     "option_port": {
