@@ -48,6 +48,9 @@ IMPORTANCE = 1.5
 COMMON = 0.85
 """A token is as good as found where its cosine is within this share of its best anywhere."""
 
+FOUND = 0.5
+"""A token has a counterpart in another text from this cosine on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -116,6 +119,12 @@ class BankMatch:
     least_there: float
     """The worst found of the three tokens of the query that matter most."""
     least_back: float
+    rare_there: float
+    """As `there`, with what few of the candidates share counting for more."""
+    missing_there: float
+    """Share of the query's importance that is not found in the question."""
+    missing_back: float
+    """Share of the question's importance that is not found in the query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,19 +191,25 @@ class LateInteraction:
         return _segments(np.maximum, query.similarities[:, self._columns[kind][places]], begins)
 
     def both_ways(self, query: Query, kind: str, rows: NDArray[np.int64]) -> FloatArray:
-        """(4, rows): query in row, row in query, and the worst found of the three weightiest tokens of each."""
+        """(7, rows): how far each is found in the other, the worst found of the three weightiest tokens of each, ...
+
+        ... the query in the row by rarity among the rows, and the share of each's importance that the other lacks.
+        """
         places, begins = _ragged(self._tables[kind], rows)
         ids = self._tables[kind].ids[places]
         cosines = query.units @ self._table.vectors(ids).T
         best = _segments(np.maximum, cosines, begins)
         found, weights = cosines.max(axis=0), self._table.weights[ids]
-        back, total = _segments(np.add, np.stack([found * weights, weights]), begins)
+        back, missed, total = _segments(np.add, np.stack([found * weights, (found < FOUND) * weights, weights]), begins)
         lengths = np.diff(np.append(begins, len(ids)))
         heaviest = np.lexsort((-weights, np.repeat(np.arange(len(rows)), lengths)))
         three = begins + np.minimum(np.arange(3)[:, None], np.maximum(lengths - 1, 0))
         least = np.where(lengths > 0, found[heaviest][np.minimum(three, len(ids) - 1)].min(axis=0), 1)
         there_least = best[weightiest(query.weights)].min(axis=0)
-        return np.stack([query.weights @ best, back / np.where(total > 0, total, 1), there_least, least])
+        total = np.where(total > 0, total, 1)
+        rare = _rare(query.weights, best) @ best
+        missing = query.weights @ (best < FOUND)
+        return np.stack([query.weights @ best, back / total, there_least, least, rare, missing, missed / total])
 
 
 def weightiest(weights: FloatArray, count: int = 3) -> NDArray[np.int64]:
@@ -301,7 +316,7 @@ class LocalRetriever:
         if not among:
             return []
         dense, rows = table.search(query.vector, max(2 * top_k, 48), among)
-        ways = np.tile(dense, (4, 1))
+        ways = np.tile(dense, (7, 1))
         if self._late is not None and query.ids.size:
             ways = self._late.both_ways(query, "questions", rows)
         scores = 0.5 * dense + 0.25 * (ways[0] + ways[1])
@@ -309,8 +324,7 @@ class LocalRetriever:
         return [self._match(int(rows[i]), columns[i].tolist()) for i in np.argsort(-scores, kind="stable")[:top_k]]
 
     def _match(self, row: int, numbers: list[float]) -> BankMatch:
-        score, dense, there, back, least_there, least_back = numbers
-        return BankMatch(self.index.questions[row][1], row, score, dense, there, back, least_there, least_back)
+        return BankMatch(self.index.questions[row][1], row, *numbers)
 
     def passage_of(self, article: Article, sentence: Sentence) -> Span:
         """The smallest run of passages that holds the whole sentence."""
