@@ -42,7 +42,9 @@ from corpus.language import Language, clean, detect_language, to_simplified
 from corpus.segment import JiebaTokenizer
 from index.encoder import load_encoder
 from index.retriever import BankMatch, LocalRetriever, Retriever
-from index.store import Progress, file_hash, manifest_inputs, open_index
+from index.segment import Progress
+from index.segment import StoreError as StoreError
+from index.store import file_hash, manifest_inputs, open_index
 
 ARTICLES = Path(__file__).parent.parent / "corpus" / "articles"
 
@@ -332,6 +334,7 @@ def load_chatbot(
     encoder: str | None = None,
     reader: Reader | None = None,
     cache: Path | None = None,
+    store: str | None = None,
     progress: Progress | None = None,
     say_line: Callable[[str], None] = lambda line: None,
 ) -> Chatbot:
@@ -339,10 +342,12 @@ def load_chatbot(
 
     Args:
         articles: a folder of them, or articles that are loaded already.
+        store: where the passages live, such as milvus://host:19530/collection; in files in the cache if None.
 
     Raises:
         ArticleError: an article's files are not sound.
         EncoderError: the encoder cannot be loaded.
+        StoreError: the store cannot be reached.
     """
     held = load_articles(articles) if isinstance(articles, Path) else tuple(articles)
     if not held:
@@ -354,7 +359,7 @@ def load_chatbot(
         held, loaded, dictionary, {"reader": file_hash(READER_MODEL) if reader is None else "given"}
     )
     folder = cache or user_cache_path("yuanwen") / "index"
-    index = open_index(folder, held, loaded, tokenizer, inputs, progress, say_line)
+    index = open_index(folder, held, loaded, tokenizer, inputs, progress, say_line, store)
     return Chatbot(
         articles=held,
         retriever=LocalRetriever(index, loaded, tokenizer),

@@ -118,6 +118,7 @@ def _parser(language: Tongue) -> argparse.ArgumentParser:
     def answers(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
         made.add_argument("--articles", type=Path, metavar="DIR", help=text("option_articles"))
         made.add_argument("--encoder", metavar="MODEL", help=text("option_encoder"))
+        made.add_argument("--store", metavar="ADDRESS", help=text("option_store"))
         return made
 
     serve = answers(command("serve", _serve))
@@ -509,7 +510,7 @@ def _load(
     quiet: bool = False,
 ) -> Chatbot:
     """The chatbot, its index built with a progress bar where it has to be."""
-    from bot.chatbot import load_chatbot
+    from bot.chatbot import StoreError, load_chatbot
     from corpus.article import ArticleError
     from index.encoder import EncoderError
 
@@ -525,11 +526,20 @@ def _load(
                 if report:
                     report(what, done, total)
 
-            return load_chatbot(articles, encoder=options.encoder, cache=_cache(), progress=progress, say_line=note)
+            return load_chatbot(
+                articles,
+                encoder=options.encoder,
+                cache=_cache(),
+                store=options.store or os.environ.get("YUANWEN_STORE") or None,
+                progress=progress,
+                say_line=note,
+            )
     except ArticleError as error:
         raise CommandError(BROKEN, "article_broken", language, detail=error) from error
     except EncoderError as error:
         raise CommandError(BROKEN, "encoder_broken", language, detail=error) from error
+    except StoreError as error:
+        raise CommandError(BROKEN, "store_broken", language, detail=error) from error
     except OSError as error:
         raise CommandError(BROKEN, "folder_broken", language, detail=error) from error
 
@@ -563,6 +573,7 @@ class _Progress:
             from tqdm import tqdm
 
             self._bar = tqdm(desc=self._title, total=total, file=sys.stderr, mininterval=0.2, dynamic_ncols=True)
+        self._bar.total = total
         self._bar.set_postfix_str(what, refresh=False)
         self._bar.update(done - self._bar.n)
 
