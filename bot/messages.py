@@ -368,6 +368,10 @@ COMMAND: dict[str, dict[str, str]] = {
     },
     "option_article": {"zh": "问哪一篇文章（编号见 yuanwen list）", "en": "which article (ids: yuanwen list)"},
     "option_host": {"zh": "监听的地址（默认 127.0.0.1）", "en": "address to listen on (default 127.0.0.1)"},
+    "option_workers": {
+        "zh": "用几个进程回答，共用一个索引（默认 1）",
+        "en": "answer in so many processes, on one index (default 1)",
+    },
     "option_port": {
         "zh": "监听的端口（默认 7860，0 为任意空闲端口）",
         "en": "port to listen on (default 7860, 0 for any free one)",
