@@ -77,7 +77,7 @@ class Service:
         self.known = tuple(articles)
         """Articles, as far as they are known yet."""
         self._rules = SafetyRules.load()
-        self._workers = CapacityLimiter(settings.workers)
+        self._workers = CapacityLimiter(max(settings.workers, settings.processes))
         self._waiting = settings.waiting
         self.progress: tuple[int, int] = (0, 0)
         self.open = False

@@ -43,7 +43,9 @@ from corpus.segment import JiebaTokenizer
 from index.encoder import load_encoder
 from index.reranker import CrossEncoderReranker
 from index.retriever import BankMatch, LocalRetriever, Query, Retriever
-from index.store import Progress, file_hash, manifest_inputs, open_index
+from index.segment import Progress
+from index.segment import StoreError as StoreError
+from index.store import file_hash, manifest_inputs, open_index
 
 ARTICLES = Path(__file__).parent.parent / "corpus" / "articles"
 
@@ -344,6 +346,7 @@ def load_chatbot(
     reader: Reader | None = None,
     reranker: str | None = None,
     cache: Path | None = None,
+    store: str | None = None,
     progress: Progress | None = None,
     say_line: Callable[[str], None] = lambda line: None,
 ) -> Chatbot:
@@ -353,10 +356,12 @@ def load_chatbot(
         articles: a folder of them, or articles that are loaded already.
         encoder: a static encoder's folder, or a sentence-transformers model by name or path; the shipped one if None.
         reranker: a sentence-transformers CrossEncoder by name or path, to have the last word on which sentences answer.
+        store: where the passages live, such as milvus://host:19530/collection; in files in the cache if None.
 
     Raises:
         ArticleError: an article's files are not sound.
         EncoderError: the encoder or the reranker cannot be loaded.
+        StoreError: the store cannot be reached.
     """
     held = load_articles(articles) if isinstance(articles, Path) else tuple(articles)
     if not held:
@@ -368,7 +373,7 @@ def load_chatbot(
         held, loaded, dictionary, {"reader": file_hash(READER_MODEL) if reader is None else "given"}
     )
     folder = cache or user_cache_path("yuanwen") / "index"
-    index = open_index(folder, held, loaded, tokenizer, inputs, progress, say_line)
+    index = open_index(folder, held, loaded, tokenizer, inputs, progress, say_line, store)
     reading = reader or TrainedReader()
     return Chatbot(
         articles=held,

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, get_args
 from bot.messages import COMMAND, ERRORS, Tongue, say, tongue
 
 if TYPE_CHECKING:
+    from bot.api import Asks
     from bot.chatbot import Chatbot
     from bot.feedback import FeedbackStore
+    from bot.settings import Settings
     from corpus.article import Article
     from corpus.library import FileReport, Library, Report
 
@@ -119,11 +122,13 @@ def _parser(language: Tongue) -> argparse.ArgumentParser:
         made.add_argument("--articles", type=Path, metavar="DIR", help=text("option_articles"))
         made.add_argument("--encoder", metavar="MODEL", help=text("option_encoder"))
         made.add_argument("--reranker", metavar="MODEL", help=text("option_reranker"))
+        made.add_argument("--store", metavar="ADDRESS", help=text("option_store"))
         return made
 
     serve = answers(command("serve", _serve))
     serve.add_argument("--host", help=text("option_host"))
     serve.add_argument("--port", type=int, help=text("option_port"))
+    serve.add_argument("--workers", type=int, metavar="N", help=text("option_workers"))
     serve.add_argument("--open", action=argparse.BooleanOptionalAction, default=True, help=text("option_open"))
 
     ask = answers(command("ask", _ask))
@@ -207,7 +212,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     language: Tongue = options.language
     try:
-        settings = Settings.from_environment(host=options.host, port=options.port)
+        settings = Settings.from_environment(host=options.host, port=options.port, processes=options.workers)
     except SettingsError as error:
         raise CommandError(REFUSED, "bad_setting", language, detail=error) from error
     from bot.api import ServeError, serve
@@ -216,7 +221,7 @@ def _serve(options: argparse.Namespace) -> int:
     if options.open and settings.port:
         _open_when_ready(settings.host, settings.port)
     try:
-        serve(lambda report: _load(options, articles, language, report), settings, articles=articles)
+        serve(lambda report: _answering(options, articles, language, settings, report), settings, articles=articles)
     except KeyboardInterrupt:
         # The way to stop it, with the answers in flight finished.
         print(f"\n{say(COMMAND['stopped'], language)}", file=sys.stderr)
@@ -226,6 +231,18 @@ def _serve(options: argparse.Namespace) -> int:
             raise CommandError(BROKEN, "port_in_use", language, **values) from error
         raise CommandError(BROKEN, "cannot_serve", language, detail=error) from error
     return DONE
+
+
+def _answering(
+    options: argparse.Namespace, articles: Sequence[Article], language: Tongue, settings: Settings, report: Loading
+) -> Asks:
+    """The chatbot, or, once its index is built, so many processes with one each."""
+    chatbot = _load(options, articles, language, report)
+    if settings.processes == 1:
+        return chatbot
+    from bot.workers import Workers
+
+    return Workers(_recipe(options, articles), chatbot.articles, settings.processes)
 
 
 def _index(options: argparse.Namespace) -> int:
@@ -510,7 +527,7 @@ def _load(
     quiet: bool = False,
 ) -> Chatbot:
     """The chatbot, its index built with a progress bar where it has to be."""
-    from bot.chatbot import load_chatbot
+    from bot.chatbot import StoreError
     from corpus.article import ArticleError
     from index.encoder import EncoderError
 
@@ -526,20 +543,25 @@ def _load(
                 if report:
                     report(what, done, total)
 
-            return load_chatbot(
-                articles,
-                encoder=options.encoder,
-                reranker=options.reranker,
-                cache=_cache(),
-                progress=progress,
-                say_line=note,
-            )
+            return _recipe(options, articles)(progress=progress, say_line=note)
     except ArticleError as error:
         raise CommandError(BROKEN, "article_broken", language, detail=error) from error
     except EncoderError as error:
         raise CommandError(BROKEN, "encoder_broken", language, detail=error) from error
+    except StoreError as error:
+        raise CommandError(BROKEN, "store_broken", language, detail=error) from error
     except OSError as error:
         raise CommandError(BROKEN, "folder_broken", language, detail=error) from error
+
+
+def _recipe(options: argparse.Namespace, articles: Sequence[Article]) -> partial[Chatbot]:
+    """How to load the chatbot, here or in another process."""
+    from bot.chatbot import load_chatbot
+
+    store = options.store or os.environ.get("YUANWEN_STORE") or None
+    return partial(
+        load_chatbot, articles, encoder=options.encoder, reranker=options.reranker, cache=_cache(), store=store
+    )
 
 
 def _discard(folder: Path, language: Tongue) -> None:
@@ -571,6 +593,7 @@ class _Progress:
             from tqdm import tqdm
 
             self._bar = tqdm(desc=self._title, total=total, file=sys.stderr, mininterval=0.2, dynamic_ncols=True)
+        self._bar.total = total
         self._bar.set_postfix_str(what, refresh=False)
         self._bar.update(done - self._bar.n)
 

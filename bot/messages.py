@@ -366,8 +366,16 @@ COMMAND: dict[str, dict[str, str]] = {
         "zh": "再用一个模型决定哪一句先答：sentence-transformers CrossEncoder 的名称或路径",
         "en": "a further model that decides which sentence comes first: a sentence-transformers CrossEncoder by name or path",
     },
+    "option_store": {
+        "zh": "段落存放的地方（默认为缓存目录里的文件）：milvus://主机:19530/集合，也可设置 YUANWEN_STORE",
+        "en": "where passages live (default files in the cache): milvus://host:19530/collection, or set YUANWEN_STORE",
+    },
     "option_article": {"zh": "问哪一篇文章（编号见 yuanwen list）", "en": "which article (ids: yuanwen list)"},
     "option_host": {"zh": "监听的地址（默认 127.0.0.1）", "en": "address to listen on (default 127.0.0.1)"},
+    "option_workers": {
+        "zh": "用几个进程回答，共用一个索引（默认 1）",
+        "en": "answer in so many processes, on one index (default 1)",
+    },
     "option_port": {
         "zh": "监听的端口（默认 7860，0 为任意空闲端口）",
         "en": "port to listen on (default 7860, 0 for any free one)",
@@ -432,6 +440,7 @@ COMMAND: dict[str, dict[str, str]] = {
         "to bring in a plain file: yuanwen add FILE",
     },
     "encoder_broken": {"zh": "编码模型无法载入：{detail}", "en": "The encoder cannot be loaded: {detail}"},
+    "store_broken": {"zh": "存放段落的地方无法使用：{detail}", "en": "The store cannot be used: {detail}"},
     "library_broken": {
         "zh": "文章库无法使用：{detail}\n换一个位置：设置 YUANWEN_LIBRARY",
         "en": "The library cannot be used: {detail}\nTo put it elsewhere, set YUANWEN_LIBRARY",

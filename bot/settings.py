@@ -12,6 +12,7 @@
 | YUANWEN_RATE | questions from one address | 30/minute |
 | YUANWEN_PAGE_RATE | events of the chat page from one address | 240/minute |
 | YUANWEN_WORKERS | questions answered at a time | the cores, 4 at most |
+| YUANWEN_PROCESSES | processes that answer, on one index; 1 is the server's own | 1 |
 | YUANWEN_WAITING | questions that may wait for a worker | 32 |
 | YUANWEN_DRAIN_SECONDS | how long readiness is off before the door closes | 1 |
 | YUANWEN_GRACE_SECONDS | how long answers in flight may take after that | 10 |
@@ -57,6 +58,7 @@ class Settings:
     rate: str = "30/minute"
     page_rate: str = "240/minute"
     workers: int = min(4, os.cpu_count() or 1)
+    processes: int = 1
     waiting: int = 32
     drain_seconds: float = 1.0
     grace_seconds: int = 10
@@ -95,6 +97,7 @@ class Settings:
                 expect(False, variable, "a rate such as 30/minute", rate)
         for variable, number, least in (
             ("YUANWEN_WORKERS", self.workers, 1),
+            ("YUANWEN_PROCESSES", self.processes, 1),
             ("YUANWEN_WAITING", self.waiting, 0),
             ("YUANWEN_DRAIN_SECONDS", self.drain_seconds, 0),
             ("YUANWEN_GRACE_SECONDS", self.grace_seconds, 0),
@@ -154,6 +157,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "rate": str,
     "page_rate": str,
     "workers": int,
+    "processes": int,
     "waiting": int,
     "drain_seconds": float,
     "grace_seconds": int,

@@ -18,7 +18,7 @@ from corpus.passage import Passage
 from corpus.segment import Span, Tokenizer
 from index.encoder import Encoder
 from index.retriever import Fusion, LocalRetriever
-from index.store import Index, build
+from index.store import Index
 
 Row = dict[str, Any]
 
@@ -109,8 +109,7 @@ def retriever_of(
     fusion: Fusion | None = None,
 ) -> LocalRetriever:
     """The project's own retriever over these passages."""
-    tables, lexical = build([article], passages, encoder, tokenizer)
-    return LocalRetriever(Index.of([article], passages, tables, lexical, {}), encoder, tokenizer, fusion)
+    return LocalRetriever(Index.build([article], passages, encoder, tokenizer), encoder, tokenizer, fusion)
 
 
 def by_article(passages: Iterable[Row], questions: Iterable[Row]) -> list[Text]:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from statistics import median
 from typing import ParamSpec, TypeVar
@@ -148,14 +148,13 @@ def throughput(encoder: Encoder, texts: Sequence[str], count: int) -> tuple[floa
 
 def index_size(retriever: LocalRetriever) -> Mapping[str, float]:
     """Bytes a token of what the index keeps, over passages, sentences, translations and bank."""
-    tables, lexical = retriever.index.tables.values(), retriever.index.lexical.values()
+    tables = [table for segment in retriever.index.segments for table in segment.tables.values()]
+    postings = [lists for segment in retriever.index.segments for lists in segment.postings.values()]
     tokens = sum(len(table.ids) for table in tables)
-    rows = sum(len(table) for table in tables)
-    dim = next(iter(tables)).vectors().shape[1]
     return {
         "token ids, all that late interaction keeps": sum(t.ids.nbytes + t.offsets.nbytes for t in tables) / tokens,
-        "one vector a text": rows * dim * 4 / tokens,
-        "words for BM25": sum(b.rows.nbytes + b.impacts.nbytes + b.offsets.nbytes for b in lexical) / tokens,
+        "one vector a text": sum(t.vectors.nbytes for t in tables) / tokens,
+        "words for BM25": sum(getattr(p, part.name).nbytes for p in postings for part in fields(p)) / tokens,
         "for comparison: one 128-number float16 vector a token": 256.0,
     }
 

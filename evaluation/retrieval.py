@@ -514,7 +514,7 @@ def tune(benchmark: Benchmark, encoder: str | None) -> str:
 
 
 def _candidates(retriever: LocalRetriever, query: Query, gold: int) -> Candidates:
-    hits = retriever.retrieve(query, len(retriever.index.passages))
+    hits = retriever.retrieve(query, len(retriever.index.lexical["passages"]))
     scores = np.stack(
         [standardise(np.array([getattr(h, kind) for h in hits])) for kind in ("dense", "lexical", "late")]
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -16,13 +16,21 @@ from corpus.language import any_of, core, has_han, search_key
 from corpus.passage import Passage
 from corpus.segment import Span, Tokenizer
 from index.encoder import Encoder, FloatArray, IntArray, TokenTable
-from index.store import Index, Table
+from index.lexical import largest, nearest
+from index.segment import Tokens
+from index.store import Index
 
 RIVAL = 0.4
 """A token of an earlier question that is this near to one of the new question has been replaced by it."""
 
 EXHAUSTIVE = 512
 """An article of at most so many sentences has all of them read for every question."""
+
+SHARED = 8192
+"""Articles of at most so many distinct tokens have the cosines of all of them computed for every question."""
+
+READ = 256
+"""Articles whose structure is kept from one question to the next, and a sixteenth of the passages that are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,39 +178,51 @@ class Retriever(Protocol):
 class LateInteraction:
     """MaxSim from stored token ids: for each query token the best cosine among a row's tokens.
 
-    The article's own tokens are few, so that their cosines are computed once a query and looked up by every stage;
-    the bank's are many, so that only those of the candidates are.
+    Where the articles' own tokens are few, their cosines are computed once a query and looked up by every stage;
+    where they are many, and for the bank, those of the candidates are.
     """
 
-    def __init__(self, tables: Mapping[str, Table], table: TokenTable) -> None:
-        self._tables, self._table = tables, table
-        self._shared = {kind: t for kind, t in tables.items() if kind != "questions"}
-        vocabulary = np.unique(np.concatenate([t.ids for t in self._shared.values()]))
-        self._vectors = np.ascontiguousarray(table.vectors(vocabulary).T)
-        self._columns = {kind: np.searchsorted(vocabulary, t.ids) for kind, t in self._shared.items()}
+    def __init__(self, vocabulary: IntArray, table: TokenTable) -> None:
+        self._table = table
+        self._columns = np.zeros(len(table.rows), dtype=np.int32)
+        self._shared = np.empty((table.dim, 0), dtype=np.float32)
+        if len(vocabulary) <= SHARED:
+            self._shared = np.ascontiguousarray(table.vectors(vocabulary).T)
+            self._columns[vocabulary] = np.arange(len(vocabulary))
 
     def similarities(self, units: FloatArray) -> FloatArray:
-        """(len(units), distinct tokens of the articles): cosines."""
-        return np.asarray(units @ self._vectors)
+        """(len(units), distinct tokens of the articles): cosines; no columns where the articles have too many."""
+        return np.asarray(units @ self._shared)
 
-    def best(self, query: Query, kind: str, rows: NDArray[np.int64]) -> FloatArray:
+    def best(self, query: Query, tokens: Tokens) -> FloatArray:
         """(query tokens, rows): zero for a row without tokens."""
-        places, begins = _ragged(self._tables[kind], rows)
-        return _segments(np.maximum, query.similarities[:, self._columns[kind][places]], begins)
+        if query.similarities.shape[1]:
+            cosines = query.similarities[:, self._columns[tokens.ids]]
+        else:
+            cosines = self._cosines(query, tokens.ids)
+        return _segments(np.maximum, cosines, tokens.begins)
 
-    def both_ways(self, query: Query, kind: str, rows: NDArray[np.int64]) -> FloatArray:
+    def _cosines(self, query: Query, ids: IntArray) -> FloatArray:
+        """(query tokens, ids), each distinct id compared once."""
+        there = np.zeros(len(self._columns), dtype=bool)
+        there[ids] = True
+        distinct = np.flatnonzero(there)
+        columns = np.empty(len(there), dtype=np.int32)
+        columns[distinct] = np.arange(len(distinct))
+        return np.asarray((query.units @ self._table.vectors(distinct).T)[:, columns[ids]])
+
+    def both_ways(self, query: Query, tokens: Tokens) -> FloatArray:
         """(7, rows): how far each is found in the other, the worst found of the three weightiest tokens of each, ...
 
         ... the query in the row by rarity among the rows, and the share of each's importance that the other lacks.
         """
-        places, begins = _ragged(self._tables[kind], rows)
-        ids = self._tables[kind].ids[places]
-        cosines = query.units @ self._table.vectors(ids).T
+        ids, begins = tokens.ids, tokens.begins
+        cosines = self._cosines(query, ids)
         best = _segments(np.maximum, cosines, begins)
         found, weights = cosines.max(axis=0), self._table.weights[ids]
         back, missed, total = _segments(np.add, np.stack([found * weights, (found < FOUND) * weights, weights]), begins)
         lengths = np.diff(np.append(begins, len(ids)))
-        heaviest = np.lexsort((-weights, np.repeat(np.arange(len(rows)), lengths)))
+        heaviest = np.lexsort((-weights, np.repeat(np.arange(len(begins)), lengths)))
         three = begins + np.minimum(np.arange(3)[:, None], np.maximum(lengths - 1, 0))
         least = np.where(lengths > 0, found[heaviest][np.minimum(three, len(ids) - 1)].min(axis=0), 1)
         there_least = best[weightiest(query.weights)].min(axis=0)
@@ -218,24 +238,17 @@ def weightiest(weights: FloatArray, count: int = 3) -> NDArray[np.int64]:
 
 
 class LocalRetriever:
-    """Retrieval over an index in this process."""
+    """Retrieval over the articles of an index, wherever their passages live."""
 
     def __init__(self, index: Index, encoder: Encoder, tokenizer: Tokenizer, fusion: Fusion | None = None) -> None:
         self.index = index
         self._encoder, self._tokenizer, self._fusion = encoder, tokenizer, fusion or Fusion()
-        self._late = LateInteraction(index.tables, encoder.table) if encoder.table is not None else None
-        self._vectors = {kind: index.tables[kind].vectors() for kind in ("passages", "sentences", "translations")}
-        self._relatives = _Relatives.of(index)
+        vocabulary = np.unique(np.concatenate([np.empty(0, np.int32), *(s.vocabulary for s in index.segments)]))
+        self._late = LateInteraction(vocabulary, encoder.table) if encoder.table is not None else None
         self._expansion = _Expansion(index.articles)
         self._articles = {article.id: article for article in index.articles}
-        self._passages = _ranges(index.articles, (passage.article for passage in index.passages))
-        self._sentences = _ranges(index.articles, (article.id for article, _ in index.sentences))
-        self._questions = _ranges(index.articles, (article.id for article, _ in index.questions))
-        self._holding: dict[tuple[str, int], Span] = {}
-        for passage in index.passages:
-            for number in passage.sentences:
-                known = self._holding.get((passage.article, number), passage.span)
-                self._holding[passage.article, number] = Span(known.start, passage.span.end)
+        self._read = lru_cache(maxsize=READ)(self._open)
+        self._passage = lru_cache(maxsize=16 * READ)(index.passage)
 
     def prepare(self, text: str) -> Query:
         key = core(search_key(text))
@@ -256,33 +269,42 @@ class LocalRetriever:
 
     def retrieve(self, query: Query, top_k: int = 10, article: str | None = None) -> list[Hit]:
         """Recall by vectors and by words, then late interaction over the candidates."""
-        table, fusion = self.index.tables["passages"], self._fusion
-        among = self._passages[article] if article else range(len(table))
-        if not among:
+        fusion, lexical = self._fusion, self.index.lexical["passages"]
+        among = self.index.places[article].among["passages"] if article else None
+        if among is not None and not among:
             return []
-        words = self.index.lexical["passages"].scores(query.terms)
-        _, near = table.search(query.vector, fusion.candidates, among)
-        rows = np.union1d(near, among.start + _largest(words[among.start : among.stop], fusion.candidates))
-        dense = self._vectors["passages"][rows] @ query.vector
-        lexical = words[rows]
-        found = self._best(query, "passages", rows)
+        words = lexical.words(query.terms)
+        near = self.index.store.search(query.vector, fusion.candidates, among)
+        if among is None:
+            worded = lexical.top(words, fusion.candidates)
+        else:
+            worded = among.start + largest(lexical.between(words, among), fusion.candidates)
+        rows = np.union1d(near, worded)
+        if not len(rows):
+            return []
+        dense, tokens = self.index.store.read(query.vector, rows)
+        by_word = lexical.at(words, rows)
+        found = self._best(query, tokens)
         late = _rare(query.weights, found) @ found
         by_words = fusion.lexical if has_han(query.key) else fusion.lexical_latin
-        total = fusion.dense * _standard(dense) + by_words * _standard(lexical) + fusion.late * _standard(late)
+        total = fusion.dense * _standard(dense) + by_words * _standard(by_word) + fusion.late * _standard(late)
         return [
-            Hit(self.index.passages[rows[i]], float(total[i]), float(dense[i]), float(lexical[i]), float(late[i]))
+            Hit(self._passage(int(rows[i])), float(total[i]), float(dense[i]), float(by_word[i]), float(late[i]))
             for i in np.argsort(-total, kind="stable")[:top_k]
         ]
 
     def evidence(self, query: Query, article: str, hits: Sequence[Hit]) -> SentenceEvidence:
         """Every sentence of a short article, the sentences of the hits of a long one."""
-        rows = self._candidates(article, hits)
-        related = self._relatives
-        around = (related.heading[rows], related.item[rows], related.before[rows], related.after[rows])
+        held = self._articles[article]
+        read, place, lexical = self._read(article), self.index.places[article], self.index.lexical
+        rows = _candidates(held, hits)
+        around = (read.heading[rows], read.item[rows], read.before[rows], read.after[rows])
         wanted = np.unique(np.concatenate([rows, *around]))
         wanted = wanted[wanted >= 0]
-        late = self._best(query, "sentences", wanted)
-        translation, has = related.translation[rows], related.translation[rows] >= 0
+        base, english_base = place.within["sentences"].start, place.within["translations"].start
+        sentences, translations = place.segment.tables["sentences"], place.segment.tables["translations"]
+        late = self._best(query, sentences.tokens(base + wanted))
+        translation, has = read.translation[rows], read.translation[rows] >= 0
 
         def of(relatives: NDArray[np.int64]) -> FloatArray:
             places = np.searchsorted(wanted, np.maximum(relatives, 0))
@@ -293,17 +315,20 @@ class LocalRetriever:
             found[..., has] = scores
             return found
 
+        def worded(kind: str) -> FloatArray:
+            return lexical[kind].between(lexical[kind].words(query.terms), place.among[kind])
+
         heading, item, before, after = (of(relatives) for relatives in around)
         english = translation[has]
-        own, other = of(rows), translated(self._best(query, "translations", english))
+        own, other = of(rows), translated(self._best(query, translations.tokens(english_base + english)))
         return SentenceEvidence(
-            article=self._articles[article],
-            sentences=tuple(self.index.sentences[row][1] for row in rows),
+            article=held,
+            sentences=tuple(held.sentences[row] for row in rows),
             weights=_rare(query.weights, np.maximum(own, other)),
-            dense=self._vectors["sentences"][rows] @ query.vector,
-            dense_translation=translated(self._vectors["translations"][english] @ query.vector),
-            lexical=self.index.lexical["sentences"].scores(query.terms)[rows],
-            lexical_translation=translated(self.index.lexical["translations"].scores(query.terms)[english]),
+            dense=sentences.dense(query.vector, base + rows),
+            dense_translation=translated(translations.dense(query.vector, english_base + english)),
+            lexical=worded("sentences")[rows],
+            lexical_translation=translated(worded("translations")[english]),
             late=own,
             late_translation=other,
             late_context=np.maximum(heading, item),
@@ -312,64 +337,86 @@ class LocalRetriever:
 
     def bank(self, query: Query, article: str, top_k: int = 32) -> list[BankMatch]:
         """Ordered by half the cosine and half late interaction both ways."""
-        table, among = self.index.tables["questions"], self._questions[article]
-        if not among:
+        place = self.index.places[article]
+        within, table = place.within["questions"], place.segment.tables["questions"]
+        if not within:
             return []
-        dense, rows = table.search(query.vector, max(2 * top_k, 48), among)
+        dense = table.dense(query.vector, slice(within.start, within.stop))
+        rows = nearest(dense, max(2 * top_k, 48))
+        dense = dense[rows]
         ways = np.tile(dense, (7, 1))
         if self._late is not None and query.ids.size:
-            ways = self._late.both_ways(query, "questions", rows)
+            ways = self._late.both_ways(query, table.tokens(within.start + rows))
         scores = 0.5 * dense + 0.25 * (ways[0] + ways[1])
         columns = np.stack([scores, dense, *ways], axis=1)
-        return [self._match(int(rows[i]), columns[i].tolist()) for i in np.argsort(-scores, kind="stable")[:top_k]]
-
-    def _match(self, row: int, numbers: list[float]) -> BankMatch:
-        return BankMatch(self.index.questions[row][1], row, *numbers)
+        best = np.argsort(-scores, kind="stable")[:top_k]
+        held = self._articles[article]
+        return [
+            BankMatch(_question(held, row), row, *numbers)
+            for row, numbers in zip(rows[best].tolist(), columns[best].tolist(), strict=True)
+        ]
 
     def passage_of(self, article: Article, sentence: Sentence) -> Span:
         """The smallest run of passages that holds the whole sentence."""
-        return self._holding.get((article.id, sentence.id), sentence.span)
+        return self._read(article.id).holding.get(sentence.id, sentence.span)
 
-    def _candidates(self, article: str, hits: Sequence[Hit]) -> NDArray[np.int64]:
-        held = self._sentences[article]
-        if len(held) <= EXHAUSTIVE:
-            return np.arange(held.start, held.stop)
-        rows = {held.start + n - 1 for hit in hits if hit.passage.article == article for n in hit.passage.sentences}
-        return np.array(sorted(rows), dtype=np.int64)
-
-    def _best(self, query: Query, kind: str, rows: NDArray[np.int64]) -> FloatArray:
+    def _best(self, query: Query, tokens: Tokens) -> FloatArray:
         if self._late is None or not query.ids.size:
-            return np.zeros((len(query.ids), len(rows)), dtype=np.float32)
-        return self._late.best(query, kind, rows)
+            return np.zeros((len(query.ids), len(tokens.begins)), dtype=np.float32)
+        return self._late.best(query, tokens)
+
+    def _open(self, article: str) -> _Read:
+        place = self.index.places[article]
+        passages = place.within["passages"]
+        return _Read.of(self._articles[article], place.segment.places[passages.start : passages.stop])
+
+
+def _question(article: Article, row: int) -> BankQuestion:
+    """Of its bank, known gaps after the questions."""
+    known = len(article.questions)
+    return article.questions[row] if row < known else article.gaps[row - known]
+
+
+def _candidates(article: Article, hits: Sequence[Hit]) -> NDArray[np.int64]:
+    """Places in `Article.sentences` of those to be read."""
+    if len(article.sentences) <= EXHAUSTIVE:
+        return np.arange(len(article.sentences))
+    rows = {n - 1 for hit in hits if hit.passage.article == article.id for n in hit.passage.sentences}
+    return np.array(sorted(rows), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class _Relatives:
-    """Row in `Index.sentences` of what stands around each sentence, -1 where there is none."""
+class _Read:
+    """What stands around each sentence of an article, as places in `Article.sentences`, -1 where nothing does."""
 
     heading: NDArray[np.int64]
     item: NDArray[np.int64]
     before: NDArray[np.int64]
     after: NDArray[np.int64]
     translation: NDArray[np.int64]
-    """Row in the table of translations."""
+    """Row among the article's translations."""
+    holding: Mapping[int, Span]
+    """By the id of a sentence, the run of passages that holds it."""
 
     @classmethod
-    def of(cls, index: Index) -> _Relatives:
+    def of(cls, article: Article, passages: IntArray) -> _Read:
         rows: list[tuple[int, int, int, int]] = []
-        for article in index.articles:
-            base = len(rows)
-            for s in article.sentences:
-                section = article.section_of(s).sentences
-                opening = article.sentence(section[0])
-                heading = base + section[0] - 1 if opening.id != s.id else -1
-                item = base + s.item - 1 if s.item and s.item != s.id else -1
-                inside = [n in section and not article.sentence(n).is_heading for n in (s.id - 1, s.id + 1)]
-                rows.append((heading, item, base + s.id - 2 if inside[0] else -1, base + s.id if inside[1] else -1))
+        for s in article.sentences:
+            section = article.section_of(s).sentences
+            opening = article.sentence(section[0])
+            heading = section[0] - 1 if opening.id != s.id else -1
+            item = s.item - 1 if s.item and s.item != s.id else -1
+            inside = [n in section and not article.sentence(n).is_heading for n in (s.id - 1, s.id + 1)]
+            rows.append((heading, item, s.id - 2 if inside[0] else -1, s.id if inside[1] else -1))
         heading_of, item_of, before, after = np.array(rows, dtype=np.int64).reshape(-1, 4).T
-        translation = np.full(len(rows), -1, dtype=np.int64)
-        translation[list(index.translated)] = np.arange(len(index.translated))
-        return cls(heading_of, item_of, before, after, translation)
+        translated = np.array([bool(s.translation) for s in article.sentences])
+        holding: dict[int, Span] = {}
+        for _, start, end, first, last in passages.tolist():
+            for number in range(first, last + 1):
+                known = holding.get(number)
+                holding[number] = Span(known.start if known else start, end)
+        translation = np.where(translated, np.cumsum(translated) - 1, -1)
+        return cls(heading_of, item_of, before, after, translation, holding)
 
 
 class _Expansion:
@@ -395,24 +442,6 @@ class _Expansion:
         found = [self._folded[m.group()] for m in self._pattern.finditer(key)]
         found += [self._exact[m.group()] for m in self._exact_pattern.finditer(unicodedata.normalize("NFKC", text))]
         return [name for name in dict.fromkeys(found) if name not in key]
-
-
-def _ranges(articles: Iterable[Article], owners: Iterable[str]) -> dict[str, range]:
-    """The rows of each article; an article's rows stand together."""
-    counts = Counter(owners)
-    ranges, at = {}, 0
-    for article in articles:
-        ranges[article.id] = range(at, at + counts[article.id])
-        at += counts[article.id]
-    return ranges
-
-
-def _ragged(table: Table, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Place in `ids` of each token of these rows, and where each row's begin."""
-    starts = table.offsets[rows]
-    lengths = table.offsets[rows + 1] - starts
-    begins = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) + np.repeat(starts - begins, lengths), begins
 
 
 def _segments(reduce: np.ufunc, values: FloatArray, begins: NDArray[np.int64]) -> FloatArray:
@@ -441,9 +470,3 @@ def _rare(weights: FloatArray, best: FloatArray) -> FloatArray:
 def _standard(scores: FloatArray) -> FloatArray:
     spread = float(scores.std())
     return (scores - scores.mean()) / spread if spread > 1e-9 else np.zeros_like(scores)
-
-
-def _largest(scores: FloatArray, k: int) -> NDArray[np.int64]:
-    """Rows of the k largest scores above zero."""
-    rows = np.argpartition(-scores, k)[:k] if len(scores) > k else np.arange(len(scores))
-    return rows[scores[rows] > 0]

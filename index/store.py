@@ -1,82 +1,102 @@
-"""Build, save, verify and load an index: FAISS tables and a manifest of everything they were made from."""
+"""The index: what the retriever works on, kept in segments that a change adds to, checked at every start."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import faiss
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from corpus.article import Article, BankQuestion, Sentence
-from corpus.language import core, search_key
 from corpus.passage import CHUNKING, Passage, passages
-from corpus.segment import Tokenizer
-from index.encoder import Encoder, FloatArray, IntArray
+from corpus.segment import Span, Tokenizer
+from index.encoder import Encoder, FloatArray
+from index.engines.faiss import FaissEngine, FaissStore
 from index.lexical import Bm25
+from index.segment import KINDS, LEXICAL_KINDS, Member, Progress, Segment, StoreError, Table, Tokens, version_of
 
-FORMAT = 2
-KINDS = ("passages", "sentences", "translations", "questions")
-LEXICAL_KINDS = KINDS[:3]
+FORMAT = 3
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and how many there are."""
+BATCH = 20_000
+"""So many passages are encoded before they are saved: what a build that is killed loses at most."""
+
+TIER = 4
+"""A segment that is not so many times as large as all after it is merged with them."""
+
+_ADDRESS = re.compile(r"milvus(\+tls)?://([^/]+|/.+)/[A-Za-z_][A-Za-z0-9_]*")
+_ARTICLE = "article "
+_OWN = re.compile(r"[0-9a-f]{16}|\.[0-9a-f]{16}\..*")
+"""Names of our folders, finished and unfinished."""
 
 
 class IndexDamagedError(Exception):
     """A saved index is not what its manifest says; the message says where."""
 
 
+class Store(Protocol):
+    """Where the passages' vectors and token ids live: all that retrieval asks of it."""
+
+    def search(self, vector: FloatArray, k: int, among: range | None = None) -> NDArray[np.int64]:
+        """Rows of the k nearest, best first; `among` keeps to the rows of one article."""
+
+    def read(self, vector: FloatArray, rows: NDArray[np.int64]) -> tuple[FloatArray, Tokens]:
+        """The inner product and the token ids of each of these rows, which ascend."""
+
+
+class Engine(Protocol):
+    """Puts the passages of segments where they live; lexical lists and sentences are always in files here."""
+
+    def keep(self, folder: Path, segment: Segment) -> None:
+        """Take the passages of a segment whose other files are in the folder; they are safe when it returns."""
+
+    def table(self, folder: Path) -> Table | None:
+        """The passages of a segment, where they are kept with its files."""
+
+    def holds(self, members: Sequence[Member]) -> bool:
+        """Whether the passages of these, whose files are sound, are all there."""
+
+    def open(self, folders: Sequence[Path], segments: Sequence[Segment], live: Sequence[Sequence[bool]]) -> Store:
+        """All of them, ready to be searched; `live` tells of each segment which members are in the index."""
+
+    def prune(self, members: Sequence[Member]) -> None:
+        """Forget every passage but those of these."""
+
+
 @dataclass(frozen=True, slots=True)
-class Table:
-    """The texts of one kind: a vector and the token ids of each row."""
+class Place:
+    """Where an article's rows are."""
 
-    faiss: Any
-    """IndexFlatIP over (rows, dim)."""
-    ids: IntArray
-    """Token ids of all rows, one after the other."""
-    offsets: NDArray[np.int64]
-    """(rows + 1,): row r has ids[offsets[r]:offsets[r + 1]]."""
-
-    def __len__(self) -> int:
-        return int(self.faiss.ntotal)
-
-    def search(self, vector: FloatArray, k: int, among: range | None = None) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Scores and rows of the k nearest, best first; `among` keeps to these rows."""
-        among = range(len(self)) if among is None else among
-        parameters = faiss.SearchParameters()
-        parameters.sel = faiss.IDSelectorRange(among.start, among.stop)
-        scores, rows = self.faiss.search(vector.reshape(1, -1), min(k, len(among)), params=parameters)
-        return scores[0], rows[0]
-
-    def vectors(self) -> FloatArray:
-        """(rows, dim): all vectors, read-only."""
-        found: FloatArray = self.faiss.reconstruct_n(0, len(self))
-        return found
+    segment: Segment
+    among: Mapping[str, range]
+    """For each kind, its rows among those of all segments."""
+    within: Mapping[str, range]
+    """The same within the segment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What the retriever works on: articles, their passages, and a table for each kind of text."""
+    """What the retriever works on."""
 
     articles: tuple[Article, ...]
-    passages: tuple[Passage, ...]
-    sentences: tuple[tuple[Article, Sentence], ...]
-    translated: tuple[int, ...]
-    """Row in `sentences` of each row of the table of translations."""
-    questions: tuple[tuple[Article, BankQuestion], ...]
-    """The bank and the known gaps of each article, in the order of their table."""
-    tables: Mapping[str, Table]
+    segments: tuple[Segment, ...]
+    places: Mapping[str, Place]
+    """By the article's id."""
+    starts: NDArray[np.int64]
+    """First passage of each article, ascending, and `owners` the article."""
+    owners: tuple[Article, ...]
+    store: Store
     lexical: Mapping[str, Bm25]
     """For passages, sentences and translations."""
     manifest: Mapping[str, Any]
@@ -85,36 +105,107 @@ class Index:
     def of(
         cls,
         articles: Sequence[Article],
-        held: Sequence[Passage],
-        tables: Mapping[str, Table],
-        lexical: Mapping[str, Bm25],
+        segments: Sequence[Segment],
+        store: Store,
         manifest: Mapping[str, Any],
+        live: Sequence[Sequence[bool]] | None = None,
     ) -> Index:
-        """From what `build` made of the articles and the passages that they hold."""
-        sentences = tuple((article, sentence) for article in articles for sentence in article.sentences)
+        """From segments whose live members are the articles."""
+        by_id = {article.id: article for article in articles}
+        places: dict[str, Place] = {}
+        bases = dict.fromkeys(KINDS, 0)
+        alive = live or [[True] * len(segment.members) for segment in segments]
+        for segment, lives in zip(segments, alive, strict=True):
+            inside = dict.fromkeys(KINDS, 0)
+            for member, is_live in zip(segment.members, lives, strict=True):
+                rows = dict(zip(KINDS, member.rows, strict=True))
+                if is_live:
+                    within = {kind: range(inside[kind], inside[kind] + count) for kind, count in rows.items()}
+                    among = {kind: range(bases[kind] + r.start, bases[kind] + r.stop) for kind, r in within.items()}
+                    places[member.article] = Place(segment, among, within)
+                inside = {kind: at + rows[kind] for kind, at in inside.items()}
+            bases = {kind: at + inside[kind] for kind, at in bases.items()}
+        held = [(place.among["passages"].start, by_id[name]) for name, place in places.items()]
+        masks = [segment.mask(lives) for segment, lives in zip(segments, alive, strict=True)]
         return cls(
             articles=tuple(articles),
-            passages=tuple(held),
-            sentences=sentences,
-            translated=tuple(row for row, (_, sentence) in enumerate(sentences) if sentence.translation),
-            questions=tuple((a, q) for a in articles for q in (*a.questions, *a.gaps)),
-            tables=tables,
-            lexical=lexical,
+            segments=tuple(segments),
+            places=places,
+            starts=np.array([start for start, _ in held], dtype=np.int64),
+            owners=tuple(article for _, article in held),
+            store=store,
+            lexical={
+                kind: Bm25([s.postings[kind] for s in segments], masks if kind == "passages" else None)
+                for kind in LEXICAL_KINDS
+            },
             manifest=manifest,
         )
+
+    @classmethod
+    def build(
+        cls, articles: Sequence[Article], held: Sequence[Passage], encoder: Encoder, tokenizer: Tokenizer
+    ) -> Index:
+        """In memory, over the passages that the articles hold."""
+        segment = Segment.build(articles, held, {article.id: "" for article in articles}, encoder, tokenizer)
+        return cls.of(articles, [segment], FaissStore([segment]), {})
+
+    def passage(self, row: int) -> Passage:
+        number = int(np.searchsorted(self.starts, row, side="right")) - 1
+        # Articles without a passage begin where the next one does, which is found first from the right.
+        article, start = self.owners[number], int(self.starts[number])
+        place = self.places[article.id]
+        section, begin, end, first, last = place.segment.places[place.within["passages"].start + row - start].tolist()
+        span = Span(begin, end)
+        return Passage(article.id, row - start + 1, section, span, span.of(article.text), range(first, last + 1))
+
+    @property
+    def passages(self) -> list[Passage]:
+        return [self.passage(row) for place in self.places.values() for row in place.among["passages"]]
+
+    @property
+    def sentences(self) -> list[tuple[Article, Sentence]]:
+        return [(article, sentence) for article in self.owners for sentence in article.sentences]
+
+    @property
+    def questions(self) -> list[tuple[Article, BankQuestion]]:
+        """The bank and the known gaps of each article, in the order of their table."""
+        return [(article, question) for article in self.owners for question in (*article.questions, *article.gaps)]
 
 
 def manifest_inputs(
     articles: Sequence[Article], encoder: Encoder, dictionary: Sequence[str], more: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Name and hash of everything that an index depends on."""
-    inputs = {f"article {article.id}": _article_hash(article) for article in articles}
+    inputs = {f"{_ARTICLE}{article.id}": version_of(article) for article in articles}
     inputs["encoder"] = f"{encoder.name} {encoder.dim} {encoder.fingerprint}"
     inputs["chunking rule"] = CHUNKING
     inputs["dictionary"] = hashlib.sha256("\n".join(dictionary).encode()).hexdigest()
     inputs["metric"] = "inner product of unit vectors"
-    inputs["software"] = f"index format {FORMAT}, faiss {version('faiss-cpu')}, jieba {version('jieba')}"
+    inputs["software"] = f"index format {FORMAT}, jieba {version('jieba')}"
     return inputs | dict(more or {})
+
+
+def engine_of(address: str | None, key: str) -> Engine:
+    """FAISS in files of this machine, or what an address such as milvus://host:19530/collection names.
+
+    Args:
+        key: stands for all that an index depends on but the articles.
+
+    Raises:
+        StoreError: the address is none that is known, or its client is not installed.
+    """
+    if address is None:
+        return FaissEngine()
+    if not _ADDRESS.fullmatch(address):
+        expected = "milvus://host:19530/collection or milvus:///folder/file.db/collection"
+        raise StoreError(f"expected a store such as {expected}, found {without_password(address)!r}")
+    try:
+        from index.engines.milvus import MilvusEngine
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"expected the package {error.name}, which --store needs, found none; pip install 'yuanwen[milvus]'"
+        ) from error
+    return MilvusEngine(address, key)
 
 
 def open_index(
@@ -125,157 +216,236 @@ def open_index(
     inputs: Mapping[str, str],
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda line: None,
+    store: str | None = None,
 ) -> Index:
-    """The index of these inputs: loaded if it is there and sound, built and saved otherwise, with one line why."""
+    """The index of these inputs: loaded if it is there and sound; what is not, is encoded and saved, with a line why.
+
+    Articles are encoded once each: a change of one leaves the others' rows as they are. A change of anything else
+    makes all of it anew.
+
+    Args:
+        store: where the passages live; in files beside the others if None.
+
+    Raises:
+        StoreError: the store cannot be reached.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    held = [passage for article in articles for passage in passages(article, tokenizer)]
-    inputs = {**inputs, "passages": _passages_hash(held)}
-    place = folder / _key(inputs)
+    settings = {name: value for name, value in inputs.items() if not name.startswith(_ARTICLE)}
+    engine = engine_of(store, _hash(settings)[:16])
+    where = {"store": without_password(store) if store else f"faiss {version('faiss-cpu')}"}
+    inputs, settings = {**inputs, **where}, {**settings, **where}
+    place = folder / _hash(settings)[:16]
     with FileLock(folder / "build.lock"):
+        saved = _Saved(place, engine)
         try:
-            if place.is_dir():
-                return load(place, articles, held, inputs)
-            say(_difference(folder, inputs))
+            manifest = saved.read()
+            if manifest is None or manifest["inputs"] != inputs:
+                say(_difference(folder, inputs))
         except IndexDamagedError as damage:
             say(f"The saved index is damaged ({damage}): building it again.")
             shutil.rmtree(place)
-        tables, lexical = build(articles, held, encoder, tokenizer, progress)
-        save(place, tables, lexical, inputs)
+            saved = _Saved(place, engine)
+        if not place.is_dir():
+            saved.create(settings)
+        saved.follow(articles, inputs, encoder, tokenizer, progress)
         _drop_others(folder, place)
-        return load(place, articles, held, inputs)
+        return saved.open(articles)
 
 
-def build(
-    articles: Sequence[Article],
-    held: Sequence[Passage],
-    encoder: Encoder,
-    tokenizer: Tokenizer,
-    progress: Progress | None = None,
-) -> tuple[dict[str, Table], dict[str, Bm25]]:
-    """Encode every text of the articles and of the passages that they hold."""
-    texts = _texts(articles, held)
-    total, done = sum(len(rows) for rows in texts.values()), 0
-    tables = {}
-    for kind in KINDS:
-        vectors, ids = [np.empty((0, encoder.dim), dtype=np.float32)], []
-        encode = encoder.encode_queries if kind == "questions" else encoder.encode_passages
-        for part in _batches(texts[kind], 256):
-            vectors.append(encode(part))
-            ids += encoder.token_ids(part)
-            done += len(part)
-            if progress:
-                progress(kind, done, total)
-        flat = faiss.IndexFlatIP(encoder.dim)
-        flat.add(np.concatenate(vectors))
-        offsets = np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64)
-        tables[kind] = Table(flat, np.concatenate([np.empty(0, np.int32), *ids]).astype(np.int32), offsets)
-    return tables, {kind: Bm25.build(tokenizer.search_terms(text) for text in texts[kind]) for kind in LEXICAL_KINDS}
+class _Saved:
+    """An index in its folder; every step leaves the one before or the one after, whenever it is killed.
+
+    A segment is written beside its place, synced and renamed; it counts from the moment that the manifest, replaced
+    in one step, names it.
+    """
+
+    def __init__(self, place: Path, engine: Engine) -> None:
+        self.place, self._engine = place, engine
+        self._inputs: dict[str, str] = {}
+        self._segments: dict[str, Segment] = {}
+        self._files: dict[str, str] = {}
+
+    def read(self) -> dict[str, Any] | None:
+        """The manifest, every file of it checked and mapped; None if there is none.
+
+        Raises:
+            IndexDamagedError: naming the file that is not as it was written.
+        """
+        if not self.place.is_dir():
+            return None
+        manifest = verify(self.place)
+        try:
+            for name in manifest["segments"]:
+                folder = self.place / name
+                self._segments[name] = Segment.load(folder, self._engine.table(folder))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise IndexDamagedError(str(error)) from error
+        self._inputs, self._files = manifest["inputs"], manifest["files"]
+        if not self._engine.holds(self._members(self._inputs)):
+            raise IndexDamagedError("the store lacks passages that the manifest lists")
+        return manifest
+
+    def create(self, settings: Mapping[str, str]) -> None:
+        """An index without articles, there with its manifest or not at all."""
+        self._inputs = dict(settings)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{self.place.name}.", dir=self.place.parent))
+        self._write(temporary)
+        os.replace(temporary, self.place)
+        _sync(self.place.parent)
+
+    def follow(
+        self,
+        articles: Sequence[Article],
+        inputs: Mapping[str, str],
+        encoder: Encoder,
+        tokenizer: Tokenizer,
+        progress: Progress | None,
+    ) -> None:
+        """Encode the articles that are new or changed, forget those that are gone, keep segments few."""
+        held = {(m.article, m.version) for segment in self._segments.values() for m in segment.members}
+        missing = [a for a in articles if (a.id, inputs[f"{_ARTICLE}{a.id}"]) not in held]
+        if self._inputs == inputs and not missing:
+            return
+        versions = {article.id: inputs[f"{_ARTICLE}{article.id}"] for article in articles}
+        steps = _Steps(progress, len(missing)) if progress else None
+        for batch, held_by in _batches(missing, tokenizer):
+            self._add(Segment.build(batch, held_by, versions, encoder, tokenizer, steps.of(batch) if steps else None))
+            self._commit(self._present(inputs))
+        self._merge(inputs)
+        self._commit(dict(inputs))
+        self._engine.prune(self._members(inputs))
+
+    def open(self, articles: Sequence[Article]) -> Index:
+        alive = self._alive(self._inputs)
+        segments, live = [segment for segment, _ in alive], [lives for _, lives in alive]
+        store = self._engine.open([self.place / name for name in self._segments], segments, live)
+        return Index.of(articles, segments, store, self._manifest(), live)
+
+    def _present(self, inputs: Mapping[str, str]) -> dict[str, str]:
+        """The inputs less the articles that are still missing."""
+        held = {member.article for member in self._members(inputs)}
+        return {n: v for n, v in inputs.items() if not n.startswith(_ARTICLE) or n.removeprefix(_ARTICLE) in held}
+
+    def _members(self, inputs: Mapping[str, str]) -> list[Member]:
+        return [member for segment, lives in self._alive(inputs) for member in compress(segment.members, lives)]
+
+    def _alive(self, inputs: Mapping[str, str]) -> list[tuple[Segment, list[bool]]]:
+        """Of each segment which members are articles of these inputs, as they are."""
+        return [
+            (segment, [inputs.get(f"{_ARTICLE}{m.article}") == m.version for m in segment.members])
+            for segment in self._segments.values()
+        ]
+
+    def _merge(self, inputs: Mapping[str, str]) -> None:
+        """Merge until each segment is some times as large as all after it, and as its dead rows."""
+        alive = self._alive(inputs)
+        sizes = [sum(m.rows[0] for m in compress(s.members, lives)) for s, lives in alive]
+        dead = [sum(m.rows[0] for m in s.members) - size for (s, _), size in zip(alive, sizes, strict=True)]
+        first = next((n for n, own in enumerate(sizes) if own <= TIER * max(sum(sizes[n + 1 :]), dead[n])), len(alive))
+        merged = alive[first:]
+        if len(merged) > 1 or (merged and not all(merged[0][1])):
+            names = list(self._segments)[first:]
+            made = Segment.merge([segment for segment, _ in merged], [lives for _, lives in merged])
+            for name in names:
+                del self._segments[name]
+            self._files = {f: h for f, h in self._files.items() if f.split("/")[0] not in names}
+            if made.members:
+                self._add(made, names)
+
+    def _add(self, segment: Segment, made_from: Sequence[str] = ()) -> None:
+        name = _hash([*made_from, *([member.article, member.version] for member in segment.members)])[:16]
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=self.place))
+        segment.save(temporary)
+        self._engine.keep(temporary, segment)
+        for file in sorted(temporary.iterdir()):
+            _sync(file)
+            self._files[f"{name}/{file.name}"] = file_hash(file)
+        # A segment of this name that no manifest names is one that a killed build left.
+        shutil.rmtree(self.place / name, ignore_errors=True)
+        os.replace(temporary, self.place / name)
+        _sync(self.place)
+        self._segments[name] = Segment.load(self.place / name, self._engine.table(self.place / name))
+
+    def _manifest(self) -> dict[str, Any]:
+        manifest = {"inputs": self._inputs, "segments": list(self._segments), "files": self._files}
+        return {**manifest, "sha256": _hash(manifest)}
+
+    def _commit(self, inputs: dict[str, str]) -> None:
+        self._inputs = inputs
+        self._write(self.place)
+        _drop_others(self.place, *(self.place / name for name in self._segments))
+
+    def _write(self, folder: Path) -> None:
+        temporary = folder / ".manifest.json"
+        temporary.write_text(json.dumps(self._manifest(), ensure_ascii=False, indent=1), encoding="utf-8")
+        _sync(temporary)
+        os.replace(temporary, folder / "manifest.json")
+        _sync(folder)
 
 
-def save(place: Path, tables: Mapping[str, Table], lexical: Mapping[str, Bm25], inputs: Mapping[str, str]) -> None:
-    """Write to a folder beside `place` and rename it there: a reader sees all of it or nothing."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
-    for kind, table in tables.items():
-        faiss.write_index(table.faiss, str(temporary / f"{kind}.faiss"))
-        np.save(temporary / f"{kind}.ids.npy", table.ids)
-        np.save(temporary / f"{kind}.offsets.npy", table.offsets)
-    for kind, bm25 in lexical.items():
-        for part in ("offsets", "rows", "impacts"):
-            np.save(temporary / f"{kind}.lexical.{part}.npy", getattr(bm25, part))
-    words = {kind: {"size": bm25.size, "terms": list(bm25.vocabulary)} for kind, bm25 in lexical.items()}
-    (temporary / "lexical.json").write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
-    files = {file.name: file_hash(file) for file in sorted(temporary.iterdir())}
-    manifest = {"inputs": dict(inputs), "files": files}
-    (temporary / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
-    for file in temporary.iterdir():
-        _sync(file)
-    os.replace(temporary, place)
-    _sync(place.parent)
-
-
-def load(place: Path, articles: Sequence[Article], held: Sequence[Passage], inputs: Mapping[str, str]) -> Index:
-    """Read an index whose every file matches its manifest.
+def verify(place: Path) -> dict[str, Any]:
+    """The manifest, after checking each file's hash against it.
 
     Raises:
-        IndexDamagedError: naming the file that does not.
+        IndexDamagedError: naming the file that does not match.
     """
-    manifest = verify(place, inputs)
-    try:
-        tables = {
-            kind: Table(
-                faiss.read_index(str(place / f"{kind}.faiss")),
-                np.load(place / f"{kind}.ids.npy", allow_pickle=False),
-                np.load(place / f"{kind}.offsets.npy", allow_pickle=False),
-            )
-            for kind in KINDS
-        }
-        words = json.loads((place / "lexical.json").read_text(encoding="utf-8"))
-        lexical = {kind: _bm25(place, kind, words[kind]) for kind in LEXICAL_KINDS}
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise IndexDamagedError(str(error)) from error
-    return Index.of(articles, held, tables, lexical, manifest)
-
-
-def verify(place: Path, inputs: Mapping[str, str]) -> dict[str, Any]:
-    """The manifest, after checking each file's hash against it."""
     try:
         manifest = json.loads((place / "manifest.json").read_text(encoding="utf-8"))
-        files, found = dict(manifest["files"]), dict(manifest["inputs"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        files, segments, stated = dict(manifest["files"]), list(manifest["segments"]), manifest.pop("sha256")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IndexDamagedError(f"manifest.json cannot be read: {error}") from error
-    if found != dict(inputs):
-        raise IndexDamagedError("manifest.json does not list the present inputs")
-    for name in sorted({file.name for file in place.iterdir()} - {"manifest.json"} | set(files)):
+    if stated != _hash(manifest):
+        raise IndexDamagedError("manifest.json does not match its own hash")
+    found = {f"{name}/{file.name}" for name in segments if (place / name).is_dir() for file in (place / name).iterdir()}
+    for name in sorted(found | set(files)):
         if not (place / name).is_file() or file_hash(place / name) != files.get(name):
             raise IndexDamagedError(f"{name} does not match the manifest")
-    if not files:
-        raise IndexDamagedError("manifest.json lists no file")
-    return dict(manifest)
+    return {**manifest, "sha256": stated}
 
 
-def context_of(article: Article, sentence: Sentence) -> str:
-    """What a sentence stands under: its section's title and the opening of its item."""
-    opener = article.sentence(sentence.item).text if sentence.item and sentence.item != sentence.id else ""
-    return f"{article.section_of(sentence).title} {opener}".strip()
+def without_password(address: str) -> str:
+    return re.sub(r"(?<=://)[^/@]*@", "", address)
 
 
-def _bm25(place: Path, kind: str, words: Mapping[str, Any]) -> Bm25:
-    parts = ("offsets", "rows", "impacts")
-    arrays = [np.load(place / f"{kind}.lexical.{part}.npy", allow_pickle=False) for part in parts]
-    return Bm25(words["size"], {term: n for n, term in enumerate(words["terms"])}, *arrays)
+class _Steps:
+    """Progress over all batches, whose texts are known only one batch at a time."""
+
+    def __init__(self, report: Progress, articles: int) -> None:
+        self._report, self._left, self._before = report, articles, 0
+
+    def of(self, batch: Sequence[Article]) -> Progress:
+        """For the next batch; the total is put together from those so far and as many again for each article left."""
+        before, left = self._before, self._left
+        self._left -= len(batch)
+
+        def step(what: str, done: int, total: int) -> None:
+            self._before = before + done
+            self._report(what, before + done, before + total * left // len(batch))
+
+        return step
 
 
-def _texts(articles: Sequence[Article], held: Sequence[Passage]) -> dict[str, list[str]]:
-    """The search keys of every row of every table."""
-    by_id = {article.id: article for article in articles}
-    contexts = [context_of(by_id[p.article], by_id[p.article].sentence(p.sentences[0])) for p in held]
-    sentences = [sentence for article in articles for sentence in article.sentences]
-    return {
-        "passages": [search_key(f"{context} {p.text}") for context, p in zip(contexts, held, strict=True)],
-        "sentences": [search_key(sentence.text) for sentence in sentences],
-        "translations": [search_key(sentence.translation) for sentence in sentences if sentence.translation],
-        "questions": [core(search_key(q.text)) for article in articles for q in (*article.questions, *article.gaps)],
-    }
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _batches(texts: Sequence[str], size: int) -> Iterator[list[str]]:
-    for start in range(0, len(texts), size):
-        yield list(texts[start : start + size])
+def file_hash(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _article_hash(article: Article) -> str:
-    """Changes with the text, the sentence boundaries, the translation, the bank, the glossary and the labels."""
-    return hashlib.sha256(repr(article).encode()).hexdigest()
-
-
-def _passages_hash(held: Sequence[Passage]) -> str:
-    """Changes with where any passage begins or ends, whatever made it so."""
-    places = "\n".join(f"{p.article} {p.span.start} {p.span.end}" for p in held)
-    return hashlib.sha256(places.encode()).hexdigest()
-
-
-def _key(inputs: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()[:16]
+def _batches(articles: Sequence[Article], tokenizer: Tokenizer) -> Iterator[tuple[list[Article], list[Passage]]]:
+    """Articles with their passages, so many at a time that a batch is not much larger than BATCH."""
+    batch, held = [], list[Passage]()
+    for article in articles:
+        batch.append(article)
+        held += passages(article, tokenizer)
+        if len(held) >= BATCH:
+            yield batch, held
+            batch, held = [], []
+    if batch:
+        yield batch, held
 
 
 def _difference(folder: Path, inputs: Mapping[str, str]) -> str:
@@ -288,20 +458,18 @@ def _difference(folder: Path, inputs: Mapping[str, str]) -> str:
         except (OSError, ValueError, KeyError, TypeError):
             continue
         changed = sorted({*old, *inputs} - {name for name in inputs if old.get(name) == inputs[name]})
-        return f"The saved index is stale (changed: {', '.join(changed)}): building it again."
+        named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        if all(name.startswith(_ARTICLE) for name in changed):
+            return f"The saved index is stale (changed: {named}): bringing it up to date."
+        return f"The saved index is stale (changed: {named}): building it again."
     return "There is no index yet: building it."
 
 
-def _drop_others(folder: Path, place: Path) -> None:
+def _drop_others(folder: Path, *kept: Path) -> None:
+    """Delete what earlier builds left, and nothing that anybody else has put there."""
     for other in folder.iterdir():
-        if other.is_dir() and other != place:
+        if _OWN.fullmatch(other.name) and other.is_dir() and other not in kept:
             shutil.rmtree(other, ignore_errors=True)
-
-
-def file_hash(file: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -40,8 +40,8 @@ def test_throughput_counts_each_text(tiny: TinyEncoder) -> None:
 
 def test_index_keeps_four_bytes_a_token_for_late_interaction(tiny_retriever: LocalRetriever) -> None:
     sizes = index_size(tiny_retriever)
-    tokens = sum(len(table.ids) for table in tiny_retriever.index.tables.values())
-    rows = sum(len(table) for table in tiny_retriever.index.tables.values())
+    tables = [table for segment in tiny_retriever.index.segments for table in segment.tables.values()]
+    tokens, rows = sum(len(table.ids) for table in tables), sum(len(table) for table in tables)
     assert 4 < sizes["token ids, all that late interaction keeps"] < 5
     assert sizes["one vector a text"] == pytest.approx(rows * 24 * 4 / tokens)
 

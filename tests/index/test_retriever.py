@@ -13,7 +13,8 @@ from corpus.language import search_key
 from corpus.segment import JiebaTokenizer
 from index.encoder import IntArray
 from index.retriever import COMMON, IMPORTANCE, Fusion, LocalRetriever
-from index.store import Index, context_of, manifest_inputs, open_index
+from index.segment import context_of
+from index.store import Index, manifest_inputs, open_index
 from tests.tiny import TablelessEncoder, TinyEncoder, write_article
 
 QUESTIONS = [

@@ -41,7 +41,7 @@ from corpus.passage import passages
 from corpus.segment import JiebaTokenizer, Tokenizer
 from index.encoder import Encoder, FloatArray, load_encoder
 from index.retriever import BankMatch, Hit, LocalRetriever, SentenceEvidence
-from index.store import Index, build
+from index.store import Index
 from training.reader.examples import Example, Written, development, examples, group_of, written
 
 WRITTEN_WEIGHT = 4.0
@@ -115,9 +115,7 @@ def measure_written(held: Sequence[Written], encoder: Encoder, tokenizer: Tokeni
     """The examples of articles that nothing else is known of."""
     measured = []
     for one in tqdm(held, desc="other articles", disable=None):
-        held_passages = passages(one.article, tokenizer)
-        built = build([one.article], held_passages, encoder, tokenizer)
-        index = Index.of([one.article], held_passages, *built, {})
+        index = Index.build([one.article], passages(one.article, tokenizer), encoder, tokenizer)
         retriever = LocalRetriever(index, encoder, tokenizer)
         for example in one.examples:
             asked = Asked(retriever.prepare(example.question))

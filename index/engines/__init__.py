@@ -1,0 +1,1 @@
+"""Where passages live: FAISS in files of this machine, Milvus beyond one machine."""
