@@ -14,6 +14,9 @@ from corpus.segment import Span
 MAX_QUESTION_CHARACTERS = 500
 """Longest question that is answered."""
 
+MAX_MESSAGE_CHARACTERS = 4_000
+"""Longest message that the boxes of the page and the widget take: too long to be answered, but read for a crisis."""
+
 
 class Status(StrEnum):
     ANSWERED = "answered"

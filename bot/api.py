@@ -121,15 +121,22 @@ class Service:
         return self._rules.assess(question).concern is Concern.CRISIS
 
     async def ask(self, question: str, history: Sequence[str] = (), article: str | None = None) -> Answer:
-        """The chatbot's answer, from a worker thread; a crisis is answered even while the chatbot loads.
+        """The chatbot's answer; a crisis is answered even while the chatbot loads or is busy.
 
         Raises:
             NotReadyError: while loading, or when too many questions wait already.
         """
-        if self._chatbot is None:
+        try:
+            return await self._worked(question, history, article)
+        except NotReadyError:
             found = self.article(article)
             if found and self.in_crisis(question):
                 return crisis_answer(question, found)
+            raise
+
+    async def _worked(self, question: str, history: Sequence[str], article: str | None) -> Answer:
+        """The chatbot's answer, from a worker thread."""
+        if self._chatbot is None:
             raise NotReadyError("getting_ready", 3)
         if self._workers.statistics().tasks_waiting >= self._waiting:
             raise NotReadyError("busy", 2)
@@ -145,6 +152,7 @@ class Service:
 
 def crisis_answer(question: str, article: Article) -> Answer:
     """The crisis card, which needs nothing but the article's name and disclaimer."""
+    question = clean(question)[:MAX_QUESTION_CHARACTERS]
     language = detect_language(question)
     english = tongue(language) == "en"
     return Answer(
@@ -203,7 +211,16 @@ class Question(Form):
             ]
         },
     )
-    question: Annotated[str, Field(min_length=1, max_length=MAX_QUESTION_CHARACTERS, pattern=r"\S")]
+    question: Annotated[
+        str,
+        Field(
+            min_length=1,
+            pattern=r"\S",
+            # Not enforced here: the chatbot reads a longer message for a crisis before it refuses it.
+            json_schema_extra={"maxLength": MAX_QUESTION_CHARACTERS},
+            description="a longer one is refused, unless it tells of a crisis",
+        ),
+    ]
     lang: Annotated[Tongue | None, Field(description="language of error messages; the question's own if absent")] = None
     history: Annotated[
         list[QuestionText], Field(max_length=10, description="the reader's earlier questions, oldest first")
@@ -517,7 +534,7 @@ def _say_errors(app: FastAPI) -> None:
             return problem(422, "invalid_json", language)
         if where == ["question"] and first["type"] in ("string_too_short", "string_pattern_mismatch"):
             return problem(400, "empty", language)
-        if where == ["question"] and first["type"] == "string_too_long":
+        if where == ["question"] and first["type"] == "string_too_long":  # of feedback
             return problem(422, "too_long", language, limit=MAX_QUESTION_CHARACTERS)
         # Only names of the schema's own fields are repeated to the asker.
         known = {*Question.model_fields, *Opinion.model_fields, "id"}

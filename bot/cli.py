@@ -182,6 +182,7 @@ def _version() -> str:
 
 def _ask(options: argparse.Namespace) -> int:
     from bot.chatbot import QuestionError, check_question
+    from bot.safety import Concern, SafetyRules
     from corpus.language import clean, detect_language
 
     question = options.question
@@ -192,9 +193,10 @@ def _ask(options: argparse.Namespace) -> int:
     try:
         check_question(question)
     except QuestionError as error:
-        limit = {"limit": _limit()}
-        print(f"yuanwen: {say(ERRORS[error.code], language).format(**limit)}", file=sys.stderr)
-        return REFUSED
+        if SafetyRules.load().assess(question).concern is not Concern.CRISIS:
+            limit = {"limit": _limit()}
+            print(f"yuanwen: {say(ERRORS[error.code], language).format(**limit)}", file=sys.stderr)
+            return REFUSED
     chatbot = _load(options, _articles(options, language), language, quiet=not sys.stderr.isatty())
     _known(chatbot.articles, options.article, language)
     answer = chatbot.ask(question, options.history, article=options.article)

@@ -181,32 +181,89 @@ class RuleSet:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Phrases that are taken out of a question before something else is matched, in both languages."""
+
+    zh: re.Pattern[str]
+    en: re.Pattern[str]
+
+    def __call__(self, views: Views) -> Views:
+        return Views(self.zh.sub("□", views.zh), self.en.sub("□ ", views.en))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One question as the rules of each kind read it."""
+
+    views: Views
+    asked: Views
+    """Without the polite frame round it."""
+    real: Views
+    """Without phrases that only look alike."""
+    personal: Views
+    """Without suicide as a subject of study, too."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Masking:
+    """What is taken out of questions before they are judged."""
+
+    lookalikes: Masks
+    topic_nouns: Masks
+    frames: Masks
+
+    @classmethod
+    def load(cls, folder: Path = RULES) -> Masking:
+        """Read and compile the phrases of the rule files."""
+        words, crisis = _read(folder / "words.toml"), _read(folder / "crisis.toml")
+
+        def masks(table: Mapping[str, Any], kind: str) -> Masks:
+            zh, en = (
+                re.compile("|".join(_part(source, words[language], language, []) for source in table[kind][language]))
+                for language in ("zh", "en")
+            )
+            return Masks(zh, en)
+
+        return cls(
+            masks(crisis, "lookalikes"),
+            masks(crisis, "topic_nouns"),
+            masks(_read(folder / "conversation.toml"), "frames"),
+        )
+
+    def read(self, text: str) -> Reading:
+        """A question made ready for the rules and for the second opinions."""
+        views = normalise(text)
+        real = self.lookalikes(views)
+        return Reading(views, self.frames(views), real, self.topic_nouns(real))
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class SecondOpinion:
-    """A linear reading of character runs, for distress that no rule foresaw; fitted by `training.safety`."""
+    """A linear reading of character runs, for what no rule foresaw; fitted by `training.safety`."""
 
     heard: RuleSet
+    """The questions that it may speak on."""
     threshold: float
+    """Above this it speaks where no rule has."""
+    denial: float
+    """Below this a rule for signs without the words is not believed."""
     bias: float
     weights: Mapping[str, int]
 
-    @classmethod
-    def load(cls, path: Path, heard: RuleSet, threshold: float) -> SecondOpinion:
-        """Read the fitted weights (thousandths), to be heard only of questions that a rule of `heard` matches."""
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return cls(heard, threshold, float(content["bias"]), content["weights"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{path}: expected fitted weights, found: {error!r}; run `python -m training.safety`"
-            ) from error
+    def sees(self, views: Views, asked: Views) -> bool:
+        """Whether a question scores above the threshold, if what is asked lets it be judged at all."""
+        # A question in both languages is a Chinese one.
+        asked = Views(asked.zh, "") if asked.zh else asked
+        return self.score(views) > self.threshold and self.heard.first(asked) is not None
 
-    def sees_crisis(self, views: Views, unframed: Views) -> bool:
-        """Whether the score of a question is above the threshold, if what is asked lets it be judged at all."""
-        return self.heard.first(unframed) is not None and self.crisis_score(views.joined) > self.threshold
+    def denies(self, views: Views) -> bool:
+        """Whether a question sounds nothing like it."""
+        return self.score(views) < self.denial
 
-    def crisis_score(self, text: str) -> float:
-        """How much a normalised text sounds like a crisis: log-odds."""
+    def score(self, views: Views) -> float:
+        """How much a question sounds like what is looked for: log-odds."""
+        text = views.joined
         grams = {text[i : i + n] for n in range(1, LONGEST_GRAM + 1) for i in range(len(text) - n + 1)}
         found = [weight for gram in grams if (weight := self.weights.get(gram)) is not None]
         return self.bias + sum(found) / 1000 / max(1.0, math.sqrt(len(found)))
@@ -216,13 +273,15 @@ class SecondOpinion:
 class SafetyRules:
     """All rules, compiled; `assess` judges one question."""
 
-    crisis: tuple[RuleSet, ...]
+    explicit: RuleSet
+    implicit: RuleSet
     topic: RuleSet
-    others: tuple[RuleSet, ...]
-    second_opinion: SecondOpinion
-    lookalikes: tuple[re.Pattern[str], re.Pattern[str]]
-    topic_nouns: tuple[re.Pattern[str], re.Pattern[str]]
-    frames: tuple[re.Pattern[str], re.Pattern[str]]
+    injection: RuleSet
+    advice: tuple[RuleSet, ...]
+    small_talk: tuple[RuleSet, ...]
+    crisis_opinion: SecondOpinion
+    advice_opinion: SecondOpinion
+    masking: Masking
 
     @classmethod
     def load(cls, folder: Path = RULES) -> SafetyRules:
@@ -234,6 +293,7 @@ class SafetyRules:
         crisis = _read(folder / "crisis.toml")
         advice = _read(folder / "advice.toml")
         conversation = _read(folder / "conversation.toml")
+        fitted = _read_fitted(folder / "second_opinion.json")
 
         def rules(file: str, table: Mapping[str, Any], concern: Concern, intent: str) -> RuleSet:
             compiled = {
@@ -245,34 +305,32 @@ class SafetyRules:
             }
             return RuleSet(concern, intent, compiled["zh"], compiled["en"])
 
-        def masks(table: Mapping[str, Any], kind: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-            zh, en = (
-                re.compile("|".join(_part(source, words[language], language, []) for source in table[kind][language]))
-                for language in ("zh", "en")
+        def opinion(file: str, table: Mapping[str, Any], concern: Concern) -> SecondOpinion:
+            given = table["second_opinion"]
+            return SecondOpinion(
+                rules(file, table, concern, "second_opinion"),
+                float(given["threshold"]),
+                float(given.get("denial", -math.inf)),
+                *fitted[concern],
             )
-            return zh, en
 
         try:
             return cls(
-                crisis=tuple(rules("crisis.toml", crisis, Concern.CRISIS, kind) for kind in ("explicit", "implicit")),
+                explicit=rules("crisis.toml", crisis, Concern.CRISIS, "explicit"),
+                implicit=rules("crisis.toml", crisis, Concern.CRISIS, "implicit"),
                 topic=rules("crisis.toml", crisis, Concern.TOPIC, "topic"),
-                others=(
-                    rules("conversation.toml", conversation, Concern.INJECTION, "injection"),
-                    *(rules("advice.toml", advice, Concern.ADVICE, kind) for kind in advice),
-                    *(
-                        rules("conversation.toml", conversation, Concern.SMALLTALK, kind)
-                        for kind in conversation
-                        if kind not in ("injection", "frames")
-                    ),
+                injection=rules("conversation.toml", conversation, Concern.INJECTION, "injection"),
+                advice=tuple(
+                    rules("advice.toml", advice, Concern.ADVICE, kind) for kind in advice if kind != "second_opinion"
                 ),
-                second_opinion=SecondOpinion.load(
-                    folder / "second_opinion.json",
-                    rules("crisis.toml", crisis, Concern.CRISIS, "second_opinion"),
-                    float(crisis["second_opinion"]["threshold"]),
+                small_talk=tuple(
+                    rules("conversation.toml", conversation, Concern.SMALLTALK, kind)
+                    for kind in conversation
+                    if kind not in ("injection", "frames")
                 ),
-                lookalikes=masks(crisis, "lookalikes"),
-                topic_nouns=masks(crisis, "topic_nouns"),
-                frames=masks(conversation, "frames"),
+                crisis_opinion=opinion("crisis.toml", crisis, Concern.CRISIS),
+                advice_opinion=opinion("advice.toml", advice, Concern.ADVICE),
+                masking=Masking.load(folder),
             )
         except KeyError as error:
             raise ValueError(
@@ -281,23 +339,27 @@ class SafetyRules:
 
     def assess(self, text: str) -> Assessment:
         """The most urgent concern in one question; a crisis outranks everything else."""
-        views = normalise(text)
-        if not views.zh and not views.en:
+        read = self.masking.read(text)
+        if not read.views.zh and not read.views.en:
             return Assessment(Concern.SMALLTALK, "nonsense")
-        real = _mask(views, self.lookalikes)
-        topic = self.topic.first(real)
-        personal = _mask(real, self.topic_nouns)
-        for rules in self.crisis:
-            if rule := rules.first(personal):
-                return Assessment(Concern.CRISIS, rules.intent, rule.source, topic is not None)
-        asked = _mask(views, self.frames)
-        for rules in self.others:
-            if rule := rules.first(asked if rules.concern is Concern.ADVICE else views):
-                return Assessment(rules.concern, rules.intent, rule.source, topic is not None)
-        if self.second_opinion.sees_crisis(personal, _mask(personal, self.frames)):
-            return Assessment(Concern.CRISIS, "implicit", "second opinion", topic is not None)
+        topic = self.topic.first(read.real)
+
+        def found(rules: RuleSet, rule: str) -> Assessment:
+            return Assessment(rules.concern, rules.intent, rule, topic is not None)
+
+        if rule := self.explicit.first(read.personal):
+            return found(self.explicit, rule.source)
+        if (rule := self.implicit.first(read.personal)) and not self.crisis_opinion.denies(read.personal):
+            return found(self.implicit, rule.source)
+        for rules in (self.injection, *self.advice, *self.small_talk):
+            if rule := rules.first(read.asked if rules.concern is Concern.ADVICE else read.views):
+                return found(rules, rule.source)
+        if self.crisis_opinion.sees(read.personal, self.masking.frames(read.personal)):
+            return found(self.implicit, "second opinion")
+        if self.advice_opinion.sees(read.asked, read.asked):
+            return found(self.advice_opinion.heard, "second opinion")
         if topic:
-            return Assessment(Concern.TOPIC, "topic", topic.source, True)
+            return found(self.topic, topic.source)
         return Assessment(Concern.NONE)
 
 
@@ -308,9 +370,18 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f"safety rules {path}: expected a TOML file, found: {error}; reinstall yuanwen") from error
 
 
-def _mask(views: Views, patterns: tuple[re.Pattern[str], re.Pattern[str]]) -> Views:
-    zh, en = patterns
-    return Views(zh.sub("□", views.zh), en.sub("□ ", views.en))
+def _read_fitted(path: Path) -> dict[Concern, tuple[float, dict[str, int]]]:
+    """Bias and weights, in thousandths, of both second opinions."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            concern: (float(content[concern.value]["bias"]), content[concern.value]["weights"])
+            for concern in (Concern.CRISIS, Concern.ADVICE)
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path}: expected fitted weights, found: {error!r}; run `python -m training.safety`"
+        ) from error
 
 
 _TOKEN = re.compile(

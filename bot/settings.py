@@ -33,6 +33,7 @@ from urllib.parse import urlsplit
 
 import limits
 
+from bot.answer import MAX_MESSAGE_CHARACTERS as MAX_MESSAGE_CHARACTERS
 from bot.answer import MAX_QUESTION_CHARACTERS as MAX_QUESTION_CHARACTERS
 
 MAX_BODY_BYTES = 16_384

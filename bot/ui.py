@@ -21,13 +21,14 @@ import fastapi
 import gradio as gr
 
 from bot.answer import Answer
+from bot.chatbot import QuestionError
 from bot.chatbot import starters as starters_of_bank
 from bot.feedback import Feedback
 from bot.messages import PAGE, Tongue, say, tongue
 from bot.page import render
 from bot.page.head import OwnHead, page_language
 from bot.page.render import Turn
-from bot.settings import MAX_QUESTION_CHARACTERS
+from bot.settings import MAX_MESSAGE_CHARACTERS, MAX_QUESTION_CHARACTERS
 from corpus.article import Article
 from corpus.language import clean, detect_language
 
@@ -109,11 +110,12 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
         text = clean(question) if isinstance(question, str) else ""
         if not text:
             return gr.skip(), gr.skip(), turns, _notice(say(PAGE["empty"], page))
-        if len(text) > MAX_QUESTION_CHARACTERS:
+        try:
+            turn = turn_of(text, turns, page, article)
+        except QuestionError:
             values = {"limit": MAX_QUESTION_CHARACTERS, "n": len(text)}
-            note = say(PAGE["too_long"], tongue(detect_language(text))).format(**values)
+            note = say(PAGE["too_long"], tongue(detect_language(text[:MAX_QUESTION_CHARACTERS]))).format(**values)
             return gr.skip(), gr.skip(), turns, _notice(note)
-        turn = turn_of(text, turns, page, article)
         if turn is None:
             return gr.skip(), gr.skip(), turns, _notice(say(PAGE["failed"], page))
         turns = [*turns, turn][-TURNS_KEPT:]
@@ -123,6 +125,8 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
         only = article if len(articles) > 1 else None
         try:
             found = chatbot.ask(text, [turn.answer.question for turn in turns], article=only)
+        except QuestionError:
+            raise
         except Exception as error:
             # Without the exception's own text: it may quote the reader's question.
             where = "".join(traceback.format_tb(error.__traceback__))
@@ -193,7 +197,7 @@ def build_page(chatbot: Answering, *, on_feedback: Callable[[Feedback], object] 
                         placeholder=PAGE["placeholder"]["zh"],
                         lines=1,
                         max_lines=6,
-                        max_length=MAX_QUESTION_CHARACTERS,
+                        max_length=MAX_MESSAGE_CHARACTERS,
                         submit_btn=PAGE["send"]["zh"],
                         html_attributes=gr.InputHTMLAttributes(enterkeyhint="send", autocomplete="off"),
                     )

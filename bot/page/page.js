@@ -60,7 +60,7 @@ const deepLink = () => {
   const question = new URL(location.href).searchParams.get("q");
   if (question === null) return;
   remember({ q: null });
-  if (question.trim()) ask(question.slice(0, 500));
+  if (question.trim()) ask(question.slice(0, 4000));
 };
 
 // --- asking ---

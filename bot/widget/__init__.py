@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from bot import chatbot
 from bot.edge import language_of
 from bot.messages import EVIDENCE, PAGE, SITES, WIDGET, Tongue, say
-from bot.settings import MAX_QUESTION_CHARACTERS, Settings
+from bot.settings import MAX_MESSAGE_CHARACTERS, MAX_QUESTION_CHARACTERS, Settings
 from corpus.article import Article, Section
 
 HERE = Path(__file__).parent
@@ -205,6 +205,7 @@ def router(settings: Settings, articles: Callable[[], tuple[Article, ...]], exam
             cards.setdefault(article.id, card(article))
         data = {
             "limit": MAX_QUESTION_CHARACTERS,
+            "longest": MAX_MESSAGE_CHARACTERS,
             "days": settings.feedback_days if settings.feedback else 0,
             "articles": list(cards.values()),
             "strings": {tongue: strings(tongue) for tongue in TONGUES},

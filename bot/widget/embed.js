@@ -108,7 +108,7 @@ const starters = make("div", {});
 const talk = make("main", { class: "talk", tabindex: "-1" }, starters, log, busy);
 const small = make("div", { class: "small" });
 const line = make("p", { class: "line", role: "status" });
-const box = make("textarea", { rows: "1", maxlength: String(DATA.limit * 2), enterkeyhint: "send", autocomplete: "off", "aria-describedby": "line" });
+const box = make("textarea", { rows: "1", maxlength: String(DATA.longest), enterkeyhint: "send", autocomplete: "off", "aria-describedby": "line" });
 const send = make("button", { class: "send", type: "submit" }, icon("send"));
 const form = make("form", { class: "write" }, box, send);
 const foot = make("footer", { class: "foot" }, small, line, form);
@@ -309,7 +309,6 @@ async function copyText(text) {
 async function ask(question) {
   const text = question.trim();
   if (!text || pending) return;
-  if (Array.from(text).length > DATA.limit) return count();
   pending = new AbortController();
   log.setAttribute("aria-busy", "true");
   busy.textContent = t("searching");
@@ -319,7 +318,9 @@ async function ask(question) {
   const asked = make("article", { class: "turn", "aria-hidden": "true" }, make("h2", {}, text));
   busy.before(asked);
   bottom();
-  const history = turns.filter((one) => one.answer && !one.answer.crisis).map((one) => one.question).slice(-6);
+  // A message too long to be answered may still tell of a crisis; the conversation would not fit in beside it.
+  const long = Array.from(text).length > DATA.limit;
+  const history = long ? [] : turns.filter((one) => one.answer && !one.answer.crisis).map((one) => one.question).slice(-6);
   const turn = await fetchAnswer(text, history, pending.signal);
   const stopped = pending === null || pending.signal.reason === "cleared";
   pending = null;
@@ -327,6 +328,10 @@ async function ask(question) {
   asked.remove();
   log.removeAttribute("aria-busy");
   if (stopped) return;
+  if (turn.error === "too_long") {
+    if (!box.value) { box.value = text; grow(); }
+    return count();
+  }
   turns.push(turn);
   keep();
   const before = log.lastElementChild;

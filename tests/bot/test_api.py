@@ -17,7 +17,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from bot.api import EXAMPLE, AnswerBody, Asks, Report, create_app
-from bot.settings import MAX_BODY_BYTES, Settings
+from bot.settings import MAX_BODY_BYTES, MAX_QUESTION_CHARACTERS, Settings
 from corpus.article import Article
 from tests.bot.stand_in import StandIn
 from tests.browser.conftest import serving
@@ -93,6 +93,24 @@ def test_crisis_is_true_in_the_answer(client: TestClient) -> None:
     answer = client.post("/api/ask", json={"question": "我不想活了"}).json()
     assert (answer["status"], answer["crisis"], answer["answer"]["sentences"]) == ("safety", True, [])
     assert "12356" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    "text", ["每天都很难熬。" * 120 + "我不想活了", "I want to kill myself. " + "It is hard. " * 80]
+)
+def test_crisis_in_a_message_that_is_too_long_gets_the_card(client: TestClient, text: str) -> None:
+    response = client.post("/api/ask", json={"question": text})
+    assert (response.status_code, response.json()["crisis"]) == (200, True)
+    AnswerBody.model_validate(response.json())
+
+
+def test_crisis_alone_is_true(client: TestClient) -> None:
+    """Suicide as a topic gets its answer and one line; advice gets a referral; neither is a crisis."""
+    topic = client.post("/api/ask", json={"question": "抑郁症的自杀率是多少?"}).json()
+    assert (topic["status"], topic["crisis"]) == ("answered", False)
+    assert "12356" in topic["hotline"]
+    advice = client.post("/api/ask", json={"question": "我能停药吗?"}).json()
+    assert (advice["status"], advice["reason"], advice["crisis"]) == ("safety", "medical_advice", False)
 
 
 def test_article_comes_whole_sentence_by_sentence(client: TestClient, article: Article) -> None:
@@ -235,9 +253,11 @@ def test_health_and_crisis_are_answered_while_the_chatbot_loads(article: Article
             assert response.status_code == 503
             assert response.json()["error"] == "getting_ready"
             assert int(response.headers["retry-after"]) > 0
-        crisis = client.post("/api/ask", json={"question": "I want to kill myself"})
-        assert (crisis.status_code, crisis.json()["crisis"]) == (200, True)
-        AnswerBody.model_validate(crisis.json())
+        for text in ("I want to kill myself", "每天都很难熬。" * 120 + "我不想活了"):
+            crisis = client.post("/api/ask", json={"question": text})
+            assert (crisis.status_code, crisis.json()["crisis"]) == (200, True)
+            AnswerBody.model_validate(crisis.json())
+            assert len(crisis.json()["question"]) <= MAX_QUESTION_CHARACTERS
         waiting = client.get("/", headers=ZH)
         assert waiting.status_code == 503
         assert '<progress value="3" max="10"' in waiting.text
@@ -294,6 +314,8 @@ def test_too_many_at_once_are_told_that_it_is_busy() -> None:
             assert (refused.status_code, refused.json()["error"]) == (503, "busy")
             assert "Many people" in refused.json()["message"]
             assert int(refused.headers["retry-after"]) > 0
+            crisis = client.post("/api/ask", json={"question": "我不想活了"})
+            assert (crisis.status_code, crisis.json()["crisis"]) == (200, True)
             bot.gate.set()
             assert [f.result(20) for f in (*working, queued)] == [200, 200, 200]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -244,6 +245,15 @@ def test_crisis_card_comes_first(yuanwen: Command, stand_in: StandIn) -> None:
     assert "12356" in out.splitlines()[1]
 
 
+def test_crisis_in_a_message_that_is_too_long_gets_the_card(
+    yuanwen: Command, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "每天都很难熬。" * 120 + "我不想活了"
+    assert "12356" in yuanwen("ask", text).out
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert "12356" in yuanwen("ask", "-").out
+
+
 def test_json_is_the_answer_of_every_surface(yuanwen: Command, real: Chatbot) -> None:
     found = yuanwen("ask", "--json", ZH)
     assert json.loads(found.out) == real.ask(ZH).as_dict()
@@ -338,6 +348,20 @@ def test_batch_answers_every_good_line_and_names_every_bad_one(yuanwen: Command,
     }
     assert written[1]["answer"] == real.ask("那焦虑呢?", ["干细胞能缓解抑郁吗?"]).text
     assert (written[2]["crisis"], written[2]["abstained"], written[2]["answer"]) == (True, True, "")
+
+
+def test_batch_says_of_crises_alone_that_they_are(yuanwen: Command, real: Chatbot, tmp_path: Path) -> None:
+    asked = {
+        "我不想活了": True,
+        "每天都很难熬。" * 120 + "我不想活了": True,
+        "每年有多少人死于自杀?": False,
+        "我该不该停药?": False,
+    }
+    lines = [{"id": number, "question": text} for number, text in enumerate(asked)]
+    assert yuanwen("batch", write_lines(tmp_path / "q.jsonl", *lines), str(tmp_path / "p.jsonl")).status == 0
+    written = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["crisis"] for line in written] == list(asked.values())
+    assert [line["status"] for line in written] == ["safety", "safety", "answered", "safety"]
 
 
 def test_batch_of_good_lines_succeeds_whatever_the_line_ends(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import opencc
 import pytest
 
 from bot.safety import RULES, Concern, SafetyRules, normalise
+from corpus.article import Article
 
 DATA = Path(__file__).parent / "data"
 
@@ -111,6 +113,45 @@ def test_framed_questions(rules: SafetyRules, part: str, language: str) -> None:
     assert [text for text in questions if rules.assess(text).concern not in harmless] == []
 
 
+UNSEEN = read("safety_unseen.tsv")
+"""Written before the rules of today were looked at and never consulted since: no rule was mended with it."""
+
+
+@pytest.mark.parametrize(
+    ("label", "concern", "recall"),
+    [
+        ("crisis_explicit", Concern.CRISIS, 0.90),
+        ("crisis_implicit", Concern.CRISIS, 0.88),
+        ("advice", Concern.ADVICE, 0.85),
+    ],
+)
+def test_unseen_sentences(rules: SafetyRules, label: str, concern: Concern, recall: float) -> None:
+    """The figures are in evaluation/RESULTS.md; these floors only say that nothing was broken."""
+    sentences = [row["text"] for row in UNSEEN if row["label"] == label]
+    found = len(sentences) - len(missed(rules, sentences, concern))
+    assert found >= recall * len(sentences), f"{found} of {len(sentences)}"
+
+
+def test_unseen_article_questions_raise_no_concern(rules: SafetyRules) -> None:
+    questions = [row["text"] for row in UNSEEN if row["label"] == "question"]
+    assert len(questions) == 100
+    raised = {text: rules.assess(text).concern for text in questions}
+    assert {text for text, concern in raised.items() if concern in (Concern.CRISIS, Concern.ADVICE)} == set()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_politeness_raises_no_concern(rules: SafetyRules, article: Article, language: str) -> None:
+    """Questions on the article in polite frames that no rule was written for: a crisis card for none of them."""
+    frames = [row["text"] for row in UNSEEN if (row["label"], row["lang"]) == ("frame", language)]
+    asked = [question.text for question in (*article.questions, *article.gaps) if question.language == language]
+    chance = random.Random(7)
+    urgent = (Concern.CRISIS, Concern.ADVICE)
+    bare = [text for text in chance.sample(asked, 1_000) if rules.assess(text).concern not in urgent]
+    raised = [rules.assess(chance.choice(frames).format(text)).concern for text in bare]
+    assert raised.count(Concern.CRISIS) <= 1
+    assert raised.count(Concern.ADVICE) <= 0.04 * len(bare)
+
+
 def test_small_talk_and_injections(rules: SafetyRules) -> None:
     """Off-topic questions are left to the retriever, which abstains."""
     rows = [row for row in read("safety_smalltalk.tsv") if row["intent"] != "off_topic"]
@@ -193,7 +234,7 @@ def test_spelt_out_english(rules: SafetyRules, text: str) -> None:
 def test_the_tested_sentences_are_not_among_the_examples() -> None:
     with (RULES / "examples.tsv").open(encoding="utf-8", newline="") as file:
         examples = {row["text"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
-    assert examples.isdisjoint(row["text"] for row in CASES)
+    assert examples.isdisjoint(row["text"] for row in (*CASES, *UNSEEN))
     assert examples.isdisjoint(row["text"] for row in FRAMED if row["set"] == "second")
 
 

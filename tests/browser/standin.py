@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.answer import Answer, AnswerSentence, ArticleCard, Citation, Disclaimer, Reason, Related, Status
+from bot.answer import (
+    MAX_QUESTION_CHARACTERS,
+    Answer,
+    AnswerSentence,
+    ArticleCard,
+    Citation,
+    Disclaimer,
+    Reason,
+    Related,
+    Status,
+)
+from bot.chatbot import check_question
 from bot.messages import HOTLINE, MOUSE_FIRST, REASONS, Tongue, say, tongue
 from corpus.article import Article, Evidence, load_article
 from corpus.language import detect_language, search_key
@@ -42,9 +53,10 @@ class StandInChatbot:
         key = search_key(question)
         if "break down" in key or "出错" in key:
             raise RuntimeError(f"secret internals while answering {question}")
-        own = tongue(detect_language(question))
+        own = tongue(detect_language(question[:MAX_QUESTION_CHARACTERS]))
         if "不想活" in key or "kill myself" in key:
             return self._answer(question, Status.SAFETY, Reason.CRISIS, crisis=True)
+        check_question(question)
         if "停药" in key or "stop taking" in key:
             return self._answer(question, Status.SAFETY, Reason.MEDICAL_ADVICE)
         for keys, ids, marked in self.TOPICS:
@@ -66,6 +78,7 @@ class StandInChatbot:
         hotline: str | None = None,
         article: Article | None = None,
     ) -> Answer:
+        question = question[:MAX_QUESTION_CHARACTERS]
         article, language = article or self._article, detect_language(question)
         own = tongue(language)
         english = own == "en"

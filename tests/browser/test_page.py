@@ -333,16 +333,23 @@ def test_enter_that_ends_a_composition_does_not_send(open_page: OpenPage, bot: B
 def test_empty_and_too_long_questions_get_a_friendly_line(open_page: OpenPage, bot: Bot) -> None:
     page = open_page("en")
     asked = len(bot.chatbot.asked)
-    assert page.get_attribute("#question", "maxlength") == "500"
+    assert page.get_attribute("#question", "maxlength") == "4000"
     page.fill("#question", "   ")
     page.press("#question", "Enter")
     expect(page.locator("#notice-line")).to_have_text(re.compile("^There is no question yet"))
-    page.evaluate("document.querySelector('#question').removeAttribute('maxlength')")
+    assert len(bot.chatbot.asked) == asked
     page.fill("#question", "长" * 501)
     page.press("#question", "Enter")
     expect(page.locator("#notice-line")).to_have_text(re.compile("^问题请不超过 500 个字（现在是 501 个）"))
     assert page.input_value("#question") == "长" * 501
-    assert len(bot.chatbot.asked) == asked
+    assert page.locator(".turn").count() == 0
+
+
+def test_crisis_in_a_message_that_is_too_long_gets_the_card(open_page: OpenPage) -> None:
+    page = open_page("zh")
+    page.fill("#question", "每天都很难熬。" * 120 + "我不想活了")
+    page.press("#question", "Enter")
+    expect(page.locator(".answer.crisis a[href='tel:12356']")).to_be_visible()
 
 
 def test_characters_are_counted_near_the_limit(open_page: OpenPage) -> None:

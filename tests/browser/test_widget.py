@@ -389,15 +389,23 @@ def test_errors_of_the_service_are_shown_in_its_words(open_panel: OpenPanel) -> 
     assert "secret" not in page.content()
 
 
-def test_too_long_a_question_is_counted_and_not_sent(open_panel: OpenPanel) -> None:
+def test_crisis_in_a_message_that_is_too_long_gets_the_card(open_panel: OpenPanel) -> None:
+    page = open_panel()
+    page.fill("textarea", "每天都很难熬。" * 120 + "我不想活了")
+    page.press("textarea", "Enter")
+    expect(page.locator(".card a[href='tel:12356']")).to_be_visible()
+
+
+def test_too_long_a_question_is_counted_and_stays_in_the_box(open_panel: OpenPanel) -> None:
     page = open_panel()
     page.fill("textarea", "好" * 480)
     expect(page.locator(".foot .line")).to_contain_text("20")
     page.fill("textarea", "好" * 503)
     expect(page.locator(".foot .line")).to_contain_text("多了 3 个字")
     page.press("textarea", "Enter")
-    assert page.locator(".turn").count() == 0
-    assert len(page.input_value("textarea")) == 503
+    expect(page.locator("textarea")).to_have_value("好" * 503)
+    expect(page.locator(".foot .line")).to_contain_text("多了 3 个字")
+    expect(page.locator(".turn")).to_have_count(0)
 
 
 def test_clear_empties_the_conversation_and_its_memory(open_panel: OpenPanel) -> None:
