@@ -1,4 +1,4 @@
-"""BM25 over jieba tokens."""
+"""BM25 over the terms of a text."""
 
 from __future__ import annotations
 

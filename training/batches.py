@@ -48,9 +48,9 @@ class Recipe:
     """Between these shares of a sentence's tokens make the query to its passage."""
     second_phase: float = 0.5
     """From this share of the steps on, late interaction comes in."""
-    late_share: float = 0.3
+    late_share: float = 0.4
     """Of the second phase's steps, how many add the late-interaction loss."""
-    late_passages: int = 48
+    late_passages: int = 64
     late_temperature: float = 0.05
     late_weight: float = 1.0
 

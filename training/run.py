@@ -33,7 +33,7 @@ class Settings:
     steps: int | None
     minutes: float | None = None
     seed: int = 0
-    threads: int = 2
+    threads: int = 1
     resume: bool = False
     dev: Path | None = None
     recipe: Recipe = field(default_factory=Recipe)
