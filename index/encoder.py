@@ -1,4 +1,4 @@
-"""Text to vectors: the Encoder protocol and its adapters, the only importers of model2vec and sentence_transformers."""
+"""Text to vectors: the Encoder protocol and its adapters, the only importer of tokenizers and sentence_transformers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
+from tokenizers import Tokenizer
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
@@ -27,10 +29,10 @@ class EncoderError(Exception):
 class TokenTable:
     """One row a token type: all that late interaction needs, so that an index keeps token ids only."""
 
-    rows: NDArray[np.floating[Any]]
-    """(vocabulary, dim), as the model has them."""
+    rows: NDArray[Any]
+    """(vocabulary, dim), as the model has them, bytes or floats: a row's direction is what counts."""
     weights: FloatArray
-    """(vocabulary,): the importance of a token, which training put into the length of its row."""
+    """(vocabulary,): the importance of a token, which training put into the length of its vector."""
 
     @property
     def dim(self) -> int:
@@ -73,6 +75,12 @@ def unit_rows(vectors: NDArray[Any]) -> FloatArray:
     return np.ascontiguousarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
+def _lengths(rows: NDArray[Any]) -> FloatArray:
+    """Length of each row; in parts, for the whole table in single precision would take more memory than anything."""
+    parts = np.array_split(rows, max(1, len(rows) // 4096))
+    return np.concatenate([np.linalg.norm(part.astype(np.float32), axis=1) for part in parts])
+
+
 def folder_hash(folder: Path) -> str:
     """SHA-256 over the names and bytes of a model's files, its model card left out."""
     digest = hashlib.sha256()
@@ -85,21 +93,30 @@ def folder_hash(folder: Path) -> str:
 
 
 class StaticEncoder:
-    """A static embedding table: tokenizers, safetensors and numpy, through model2vec; no torch."""
+    """A static embedding table in the form of model2vec, rows of bytes with a scale each, and a tokenizer; no torch."""
 
     def __init__(self, folder: Path = SHIPPED_MODEL) -> None:
         if not (folder / "tokenizer.json").exists():
             raise EncoderError(
                 f"expected a static encoder in {folder}, found none; train one: make train DATA=<folder>"
             )
-        from model2vec import StaticModel
-
-        self._model = StaticModel.from_pretrained(str(folder), normalize=True)
-        rows = self._model.embedding
-        # In parts: the whole table in single precision would take more memory than anything else here.
-        parts = np.array_split(rows, max(1, len(rows) // 4096))
-        lengths = [np.linalg.norm(part.astype(np.float32), axis=1) for part in parts]
-        self._table = TokenTable(rows, np.concatenate(lengths).astype(np.float32))
+        with safe_open(folder / "model.safetensors", framework="numpy") as tensors:
+            held = set(tensors.keys())
+            if "embeddings" not in held or "mapping" in held:
+                raise EncoderError(
+                    f"expected the tensor embeddings, a row a token, in {folder / 'model.safetensors'}, "
+                    f"found {', '.join(sorted(held))}; save it again without vocabulary quantisation"
+                )
+            rows = tensors.get_tensor("embeddings")
+            self._scales = tensors.get_tensor("weights") if "weights" in held else np.ones(len(rows), np.float32)
+            # Written along by training: working them out at each start would touch every byte of the table.
+            lengths = tensors.get_tensor("lengths") if "lengths" in held else self._scales * _lengths(rows)
+        self._table = TokenTable(rows, np.asarray(lengths, dtype=np.float32))
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        unknown = getattr(self._tokenizer.model, "unk_token", None)
+        self._unknown = self._tokenizer.token_to_id(unknown) if unknown else None
         self.name = folder.name if folder != SHIPPED_MODEL else "yuanwen-static"
         self._folder = folder
 
@@ -119,10 +136,13 @@ class StaticEncoder:
         return self.encode_passages(texts)
 
     def encode_passages(self, texts: Sequence[str]) -> FloatArray:
-        return np.nan_to_num(np.asarray(self._model.encode(list(texts), use_multiprocessing=False), dtype=np.float32))
+        sums = [self._scales[ids] @ self._table.rows[ids].astype(np.float32) for ids in self.token_ids(texts)]
+        return unit_rows(np.array(sums, dtype=np.float32).reshape(len(texts), self.dim))
 
     def token_ids(self, texts: Sequence[str]) -> list[IntArray]:
-        return [np.asarray(ids, dtype=np.int32) for ids in self._model.tokenize(list(texts))]
+        found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        ids = [np.array(encoding.ids, dtype=np.int32) for encoding in found]
+        return [one[one != self._unknown] for one in ids]
 
 
 class TransformerEncoder:

@@ -1,4 +1,4 @@
-"""BM25 over jieba tokens: inverted lists that can be mapped from files, searched without reading all of them."""
+"""BM25 over the terms of a text: inverted lists that can be mapped from files, searched without reading all of them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from training.run import Settings, run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ARTICLES = REPOSITORY / "corpus" / "articles"
-DEFAULT_STEPS = 11_000
+DEFAULT_STEPS = 12_000
 RECIPE, SIZES = Recipe(), Sizes()
 
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=RECIPE.batch, help="pairs a step")
     parser.add_argument("--rows", type=int, default=SIZES.rows, help="words in the vocabulary")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2, help="the same number gives the same table")
+    parser.add_argument("--threads", type=int, default=1, help="the same number gives the same table")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
     parser.add_argument("--stop-after", type=int, help="leave with a checkpoint after so many steps")
     parser.add_argument("--rate-again", type=float, help="with --resume and more --steps: the rate to begin again with")

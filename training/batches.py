@@ -26,10 +26,10 @@ what was the name of
 class Recipe:
     """The settings of a run."""
 
-    width: int = 256
-    short_width: int = 128
-    short_share: float = 0.3
-    """Of the steps, how many train the leading numbers alone, so that a vector can be cut to them."""
+    width: int = 512
+    short_widths: tuple[int, ...] = (256, 128)
+    short_share: float = 0.4
+    """Of the steps, how many train leading numbers alone, so that a vector can be cut to them."""
     batch: int = 2048
     rate: float = 0.05
     temperature: float = 0.05
@@ -37,7 +37,10 @@ class Recipe:
     dropout: float = 0.1
     passage_share: float = 0.4
     """Of the steps on a source of sentences, how many string them together to passages."""
-    most_sentences: int = 6
+    most_sentences: int = 8
+    run_share: float = 0.25
+    """Of the batches of passages, how many take rows in runs; files are sorted, so that neighbours begin alike."""
+    run_length: int = 4
     question_share: float = 0.5
     """Of the queries to passages, how many are given question words."""
     least_kept: float = 0.3
@@ -45,9 +48,9 @@ class Recipe:
     """Between these shares of a sentence's tokens make the query to its passage."""
     second_phase: float = 0.5
     """From this share of the steps on, late interaction comes in."""
-    late_share: float = 0.3
+    late_share: float = 0.4
     """Of the second phase's steps, how many add the late-interaction loss."""
-    late_passages: int = 48
+    late_passages: int = 64
     late_temperature: float = 0.05
     late_weight: float = 1.0
 
@@ -94,10 +97,14 @@ class Sampler:
         index = int(random.choice(len(self._corpora), p=self._weights))
         corpus, source = self._corpora[index], self._sources[index]
         size = min(recipe.batch, len(corpus))
-        width = recipe.short_width if random.random() < recipe.short_share else recipe.width
+        short = random.random() < recipe.short_share
+        width = int(random.choice(recipe.short_widths)) if short else recipe.width
         late = bool(random.random() < recipe.late_share)
         rows = random.choice(len(corpus), size, replace=False)
         if source.passages and random.random() < recipe.passage_share:
+            if random.random() < recipe.run_share:
+                starts = random.choice(len(corpus) // recipe.run_length, size // recipe.run_length, replace=False)
+                rows = (starts[:, None] * recipe.run_length + np.arange(recipe.run_length)).ravel()
             return self._passages(corpus, rows, width, late, random)
         left, right = (self._drop(side.take(rows), random) for side in (corpus.left, corpus.right))
         return Batch(left, right, np.arange(size), width, late)

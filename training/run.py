@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer
 
 from corpus.article import Article
 from training.batches import Recipe, Sampler
-from training.export import export
+from training.export import Quantised, export
 from training.pairs import Corpus
 from training.prepare import Sizes, article_corpus, load_corpus, load_tokenizer
 from training.probe import Probe, Reader, table_of
@@ -34,7 +33,7 @@ class Settings:
     steps: int | None
     minutes: float | None = None
     seed: int = 0
-    threads: int = 2
+    threads: int = 1
     resume: bool = False
     dev: Path | None = None
     recipe: Recipe = field(default_factory=Recipe)
@@ -71,11 +70,11 @@ def run(settings: Settings, articles: Sequence[Article] = ()) -> None:
     )
     if settings.stop_after:
         return
-    rows = table.rows.numpy()
-    export(settings.out, rows, tokenizer)
+    quantised = Quantised.of(table.rows.numpy())
+    export(settings.out, quantised, tokenizer)
     print(f"wrote {settings.out} after {steps} steps")
     if settings.dev:
-        print(table_of(Probe(settings.dev).report(Reader(tokenizer, rows.astype(np.float16).astype(np.float32)))))
+        print(table_of(Probe(settings.dev).report(Reader(tokenizer, quantised.vectors()))))
 
 
 def _steps_in(settings: Settings, corpora: Sequence[Corpus], sources: Sequence[Source], tokenizer: Tokenizer) -> int:

@@ -31,18 +31,19 @@ class Table:
         return cls(rows, torch.zeros_like(rows), torch.zeros_like(rows), torch.zeros(size))
 
     def update(self, indices: Tensor, gradient: Tensor, rate: float) -> None:
-        """Take one Adam step on the given rows."""
+        """Take one Adam step on the given rows, or on their leading numbers if the gradient is narrower."""
+        rows, firsts, seconds = (held[:, : gradient.shape[1]] for held in (self.rows, self.first, self.second))
         touched = self.touched[indices] + 1
-        first = self.first[indices].lerp_(gradient, 1 - BETAS[0])
-        second = self.second[indices].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+        first = firsts[indices].lerp_(gradient, 1 - BETAS[0])
+        second = seconds[indices].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         self.touched[indices] = touched
-        self.first[indices] = first
-        self.second[indices] = second
+        firsts[indices] = first
+        seconds[indices] = second
         correct_first = rate / (1 - BETAS[0] ** touched)
         correct_second = 1 / (1 - BETAS[1] ** touched)
         step = first.mul_(correct_first[:, None])
         step /= second.mul_(correct_second[:, None]).sqrt_().add_(EPSILON)
-        self.rows.index_add_(0, indices, step, alpha=-1)
+        rows.index_add_(0, indices, step, alpha=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,11 @@ class View:
     bags: tuple[TokenBags, ...]
 
     @classmethod
-    def of(cls, table: Table, *bags: Bags) -> "View":
-        """Gather the distinct rows of all the bags."""
+    def of(cls, table: Table, width: int, *bags: Bags) -> "View":
+        """Gather the distinct rows of all the bags, cut to this width."""
         unique, inverse = np.unique(np.concatenate([bag.ids for bag in bags]), return_inverse=True)
         indices = torch.from_numpy(unique.astype(np.int64))
-        rows = table.rows[indices].requires_grad_()
+        rows = table.rows[:, :width][indices].requires_grad_()
         cuts = np.cumsum([len(bag.ids) for bag in bags])[:-1]
         parts = np.split(inverse, cuts)
         held = (

@@ -73,11 +73,12 @@ def train(
 
 
 def _step(table: Table, batch: Batch, recipe: Recipe, rate: float, second_phase: bool) -> float:
-    view = View.of(table, batch.queries, batch.passages)
+    late_too = batch.late and second_phase
+    view = View.of(table, recipe.width if late_too else batch.width, batch.queries, batch.passages)
     gold = torch.from_numpy(batch.gold)
     query, passage = (view.mean(bag)[:, : batch.width] for bag in (0, 1))
     loss = contrast(query, passage, gold, recipe.temperature)
-    if batch.late and second_phase:
+    if late_too:
         passages = min(recipe.late_passages, len(batch.passages))
         queries = int((gold < passages).sum())
         late = late_interaction_contrast(

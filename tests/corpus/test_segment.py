@@ -124,11 +124,12 @@ def test_tokens_of_ordinary_text(tokenizer: JiebaTokenizer, text: str, words: li
         ("status", "status"),
         ("analysis", "analysis"),
         ("less", "less"),
-        ("抑郁症状", "抑郁"),
+        ("抑郁症状", "郁"),
+        ("抑郁症状", "症状"),
         ("nct02675556", "nct02675556"),
     ],
 )
-def test_search_terms_hold_the_word_and_its_parts(tokenizer: JiebaTokenizer, key: str, term: str) -> None:
+def test_search_terms_hold_words_characters_and_pairs(tokenizer: JiebaTokenizer, key: str, term: str) -> None:
     assert term in tokenizer.search_terms(key)
 
 

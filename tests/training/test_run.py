@@ -20,7 +20,7 @@ WORDS = 60
 ROWS = 500
 RECIPE = Recipe(
     width=32,
-    short_width=16,
+    short_widths=(16,),
     batch=64,
     late_share=0.5,
     late_passages=16,
@@ -83,8 +83,8 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 def test_run_learns_to_find_the_translation(model: Path) -> None:
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
-    rows = load_file(model / "model.safetensors")["embeddings"].astype(np.float32)
-    reader = Reader(tokenizer, rows)
+    tensors = load_file(model / "model.safetensors")
+    reader = Reader(tokenizer, tensors["embeddings"] * tensors["weights"][:, None])
     unseen = _sentences(100, 4)
     chinese, english = reader.bags([r[0] for r in unseen]), reader.bags([r[1] for r in unseen])
     for scores in (reader.dense(chinese, english), reader.late(english, chinese)):
