@@ -40,13 +40,20 @@ def bound(self, port):
         return probe.close()
     return probe
 MilvusServerConfig.try_bind_port = bound
-data, libraries, port, web = sys.argv[1:]
-config = MilvusServerConfig(data_dir=data, proxy_port=port)
+data, libraries, port, web, etcd, peer = sys.argv[1:]
+config = MilvusServerConfig(data_dir=data, proxy_port=port, etcd_port=etcd)
 for part in ("rootCoord", "proxy", "queryCoord", "queryNode", "dataCoord", "dataNode", "indexNode"):
     config.set(part + ".ip", "127.0.0.1")
 config.resolve()
+# Without a configuration of its own the etcd inside takes its usual ports, which one server on a machine can have.
+with open(data + "/configs/etcd.yaml", "w") as file:
+    for name, place in (("client", etcd), ("peer", peer)):
+        file.write(f"listen-{name}-urls: http://127.0.0.1:{place}\\n")
+    file.write(f"advertise-client-urls: http://127.0.0.1:{etcd}\\ninitial-advertise-peer-urls: http://127.0.0.1:{peer}\\n")
+    file.write(f"initial-cluster: default=http://127.0.0.1:{peer}\\n")
 os.environ.update(
-    DEPLOY_MODE="STANDALONE", METRICS_PORT=web, MILVUS_RUN_DIR=data + "/run", LD_LIBRARY_PATH=libraries
+    DEPLOY_MODE="STANDALONE", METRICS_PORT=web, MILVUS_RUN_DIR=data + "/run", LD_LIBRARY_PATH=libraries,
+    ETCD_CONFIG_PATH=data + "/configs/etcd.yaml",
 )
 os.chdir(data)
 os.execv(libraries + "/milvus", ["milvus", "run", "standalone"])
@@ -86,7 +93,7 @@ class MilvusServer:
 
     def __init__(self, data: Path) -> None:
         self._home, self._data = installed(), data
-        self.port = _free_port()
+        self.port, self._etcd, self._peer = _free_port(), _free_port(), _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def address(self, collection: str) -> str:
@@ -107,7 +114,7 @@ class MilvusServer:
         self._data.mkdir(parents=True, exist_ok=True)
         log = self._data / "log"
         python, libraries = self._home / "venv" / "bin" / "python", self._home / "bin"
-        command = [python, "-c", _RUN, self._data, libraries, self.port, web]
+        command = [python, "-c", _RUN, self._data, libraries, self.port, web, self._etcd, self._peer]
         with log.open("ab") as out:
             self._process = subprocess.Popen([*map(str, command)], stdout=out, stderr=out)
         pause, end = threading.Event(), time.monotonic() + START_SECONDS
