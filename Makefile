@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 STEPS := $(BIN)/python -X utf8
 
 .DEFAULT_GOAL := help
-.PHONY: help serve dev test check format eval train load lock audit browser clean
+.PHONY: help serve dev test check format eval scale train load lock audit browser clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ format: $(VENV)/.dev  ## mend formatting and what lint can mend itself
 
 eval: $(VENV)/.dev  ## measure answers and speed, and retrieval where there is a benchmark: make eval DATA=folder
 	$(STEPS) -m evaluation $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+scale: $(VENV)/.dev  ## measure growth to a million passages, beside a Milvus server of its own: make scale DATA=folder
+	$(STEPS) -m tests.milvus $(STEPS) -m evaluation.scale --plot docs/images/scale.svg $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 train: $(VENV)/.dev  ## train the encoder from files of pairs: make train DATA=folder
 	@test -n "$(DATA)" || { echo "expected a folder of *.tsv.xz pairs; next: make train DATA=folder"; exit 2; }

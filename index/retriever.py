@@ -185,6 +185,9 @@ class LateInteraction:
     def __init__(self, vocabulary: IntArray, table: TokenTable) -> None:
         self._table = table
         self._columns = np.zeros(len(table.rows), dtype=np.int32)
+        parts = np.array_split(table.rows, max(1, len(table.rows) // 4096))
+        lengths = np.concatenate([np.linalg.norm(part.astype(np.float32), axis=1) for part in parts])
+        self._lengths = np.where(lengths > 0, lengths, 1)
         self._shared = np.empty((table.dim, 0), dtype=np.float32)
         if len(vocabulary) <= SHARED:
             self._shared = np.ascontiguousarray(table.vectors(vocabulary).T)
@@ -209,7 +212,9 @@ class LateInteraction:
         distinct = np.flatnonzero(there)
         columns = np.empty(len(there), dtype=np.int32)
         columns[distinct] = np.arange(len(distinct))
-        return np.asarray((query.units @ self._table.vectors(distinct).T)[:, columns[ids]])
+        # Brought to length one after the product, which has far fewer numbers than the vectors.
+        cosines = query.units @ self._table.rows[distinct].astype(np.float32).T / self._lengths[distinct]
+        return np.asarray(cosines[:, columns[ids]])
 
     def both_ways(self, query: Query, tokens: Tokens) -> FloatArray:
         """(7, rows): how far each is found in the other, the worst found of the three weightiest tokens of each, ...

@@ -163,9 +163,12 @@ class Segment:
                 if kind in segment.tables
             ]
             if parts:
-                ids, lengths = [part.ids for part in parts], [np.diff(part.offsets) for part in parts]
-                offsets = np.cumsum([0, *np.concatenate(lengths)], dtype=np.int64)
-                tables[kind] = Table(np.concatenate([p.vectors for p in parts]), np.concatenate(ids), offsets)
+                lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+                tables[kind] = Table(
+                    np.concatenate([part.vectors for part in parts]),
+                    np.concatenate([part.ids for part in parts]),
+                    np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+                )
         return cls(
             members=tuple(m for s, alive in zip(segments, live, strict=True) for m in compress(s.members, alive)),
             places=np.concatenate([s.places[keep] for s, keep in zip(segments, kept["passages"], strict=True)]),

@@ -171,7 +171,7 @@ def test_readmes_say_the_same_and_quote_the_article() -> None:
 def test_settings_of_readme_are_those_that_are_read() -> None:
     from bot.settings import _READERS
 
-    read = {f"YUANWEN_{name.upper()}" for name in _READERS} | {"YUANWEN_CACHE", "YUANWEN_LIBRARY"}
+    read = {f"YUANWEN_{name.upper()}" for name in _READERS} | {"YUANWEN_CACHE", "YUANWEN_LIBRARY", "YUANWEN_STORE"}
     named = set(re.findall(r"`(YUANWEN_\w+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert named - read == set()
 

@@ -406,6 +406,13 @@ def test_index_is_built_with_a_bar_checked_and_built_again_on_request(yuanwen: C
     assert "sentences.vectors.npy" in mended.err
 
 
+def test_store_that_cannot_be_used_is_named(yuanwen: Command) -> None:
+    found = yuanwen("ask", "--store", "postgres://reader:secret@here/x", ZH)
+    assert (found.status, found.out) == (1, "")
+    assert "expected a store such as milvus://" in found.err
+    assert "secret" not in found.err
+
+
 # The library
 
 
@@ -597,9 +604,9 @@ def test_serve_gets_ready_answers_and_stops_on_sigterm(served: tuple[subprocess.
 def test_arguments_are_what_help_says(yuanwen: Command) -> None:
     """Names that scripts rely on."""
     options: dict[str, Sequence[str]] = {
-        "serve": ["--host", "--port", "--open", "--no-open", "--encoder", "--articles"],
-        "ask": ["--json", "--lang", "--history", "--article", "--encoder", "--articles"],
-        "index": ["--force", "--encoder", "--articles"],
+        "serve": ["--host", "--port", "--workers", "--open", "--no-open", "--encoder", "--store", "--articles"],
+        "ask": ["--json", "--lang", "--history", "--article", "--encoder", "--store", "--articles"],
+        "index": ["--force", "--encoder", "--store", "--articles"],
         "batch": ["QUESTIONS.jsonl", "PREDICTIONS.jsonl"],
         "add": ["--disclaimer"],
         "feedback": ["--export", "--delete"],

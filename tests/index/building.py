@@ -1,9 +1,11 @@
 """Builds that die at a chosen moment, and builds that run at once; run as a program by the tests of the store.
 
     python -m tests.index.building die FOLDER MOMENT...
+    python -m tests.index.building die-adding FOLDER MOMENT...
     python -m tests.index.building together FOLDER COUNT
 
-Prints one JSON object: for `die` the number of moments that a whole build has and those at which one died, for
+`die` makes all of an index anew, `die-adding` adds an article to it, which merges its segments.
+Prints one JSON object: for both the number of moments that a whole build has and those at which one died, for
 `together` what each builder said and the hashes that it loaded.
 """
 
@@ -13,6 +15,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +29,17 @@ TOKENIZER = JiebaTokenizer()
 MOMENTS = ("open", "os.", "shutil.", "tempfile.")
 
 
-def build(folder: Path, seed: int) -> tuple[Index, list[str]]:
+def build(folder: Path, seed: int, names: Sequence[str] = ("lighthouse",)) -> tuple[Index, list[str]]:
     """Open the index under an encoder of this seed; another seed makes the saved index stale."""
-    article = load_article(folder / "lighthouse")
+    articles = [replace(load_article(folder / "lighthouse"), id=name) for name in names]
     encoder = TinyEncoder(seed=seed)
     said: list[str] = []
-    index = open_index(
-        folder / "index", (article,), encoder, TOKENIZER, manifest_inputs((article,), encoder, []), say=said.append
-    )
+    inputs = manifest_inputs(articles, encoder, [])
+    index = open_index(folder / "index", articles, encoder, TOKENIZER, inputs, say=said.append)
     return index, said
 
 
-def build_until(folder: Path, moment: int) -> int:
+def build_until(folder: Path, moment: int, seed: int, names: Sequence[str]) -> int:
     """Rebuild in a child that kills itself with SIGKILL when it touches files for the `moment`-th time."""
     child = os.fork()
     if child:
@@ -51,7 +54,7 @@ def build_until(folder: Path, moment: int) -> int:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
-    build(folder, seed=2)
+    build(folder, seed, names)
     (folder / "moments").write_text(str(count), encoding="utf-8")
     os._exit(0)
 
@@ -77,8 +80,9 @@ def together(folder: Path, count: int) -> list[dict[str, Any]]:
 
 
 def main(what: str, folder: str, *numbers: str) -> None:
-    if what == "die":
-        status = {moment: build_until(Path(folder) / moment, int(moment)) for moment in numbers}
+    if what.startswith("die"):
+        seed, names = (2, ("lighthouse",)) if what == "die" else (1, ("lighthouse", "beacon"))
+        status = {moment: build_until(Path(folder) / moment, int(moment), seed, names) for moment in numbers}
         print(json.dumps({moment: os.WIFSIGNALED(s) and os.WTERMSIG(s) for moment, s in status.items()}))
     else:
         print(json.dumps(together(Path(folder), int(numbers[0]))))

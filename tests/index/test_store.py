@@ -17,9 +17,10 @@ import pytest
 
 import bot.chatbot
 from bot.chatbot import load_chatbot
-from corpus.article import Article, load_article
+from corpus.article import Article, load_article, parse
 from corpus.passage import passages
 from corpus.segment import JiebaTokenizer
+from index import store
 from index.engines.faiss import FaissEngine
 from index.segment import Segment
 from index.store import Index, IndexDamagedError, file_hash, manifest_inputs, open_index, verify
@@ -258,6 +259,71 @@ def test_build_killed_at_twenty_moments_leaves_the_old_index_or_the_new(tmp_path
     assert all(before or after for before, after in states)
     assert (True, False) in states
     assert states[-1][1]
+
+
+def test_change_killed_at_twenty_moments_leaves_the_old_index_or_the_new(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    write_article(first / "lighthouse")
+    build(first, 1)
+    shutil.copytree(first, tmp_path / "0")
+    assert program("die-adding", tmp_path, 0) == {"0": False}
+    count = int((tmp_path / "0" / "moments").read_text(encoding="utf-8"))
+    moments = sorted({1 + number * (count - 1) // 19 for number in range(20)})
+    for moment in moments:
+        shutil.copytree(first, tmp_path / str(moment))
+    assert program("die-adding", tmp_path, *moments) == {str(moment): 9 for moment in moments}
+    new, _ = build(tmp_path / "0", 1, ("lighthouse", "beacon"))
+    for moment in moments:
+        [found] = [path for path in (tmp_path / str(moment) / "index").iterdir() if path.is_dir()]
+        verify(found)
+        index, _ = build(tmp_path / str(moment), 1, ("lighthouse", "beacon"))
+        assert index.places.keys() == {"lighthouse", "beacon"}
+        assert index.manifest["inputs"] == new.manifest["inputs"]
+        assert {p.text for p in index.passages} == {p.text for p in new.passages}
+        rows = sorted(index.store.search(np.ones(24, dtype=np.float32), 100).tolist())
+        assert rows == list(range(len(new.passages)))
+
+
+def fleet(count: int) -> list[Article]:
+    """Articles of one passage each."""
+    found = []
+    for number in range(count):
+        text = f"第{number}号船的主人是渔民{number},他的船每天清早五点出海,傍晚六点回港,船上有三张网和一盏灯。"
+        sections, sentences = parse(text)
+        found.append(Article(f"boat-{number}", "", None, "zh-Hans", text, "", sections, sentences, (1,)))
+    return found
+
+
+def test_many_small_additions_leave_few_segments(tmp_path: Path) -> None:
+    encoder, tokenizer, articles = TinyEncoder(), tokenizer_of(()), fleet(70)
+    for count in range(1, len(articles) + 1):
+        held = articles[:count]
+        index = open_index(tmp_path, held, encoder, tokenizer, manifest_inputs(held, encoder, ()))
+        sizes = [len(segment.places) for segment in index.segments]
+        assert sum(sizes) == count
+        assert all(size > store.TIER * sum(sizes[n + 1 :]) for n, size in enumerate(sizes[:-1]))
+    assert [index.passage(row).article for row in range(70)] == [article.id for article in articles]
+
+
+def test_rows_of_articles_that_are_gone_are_dropped_before_they_are_many(tmp_path: Path) -> None:
+    encoder, tokenizer, articles = TinyEncoder(), tokenizer_of(()), fleet(40)
+    for gone in range(38):
+        held = articles[gone:]
+        index = open_index(tmp_path, held, encoder, tokenizer, manifest_inputs(held, encoder, ()))
+        rows = sum(len(segment.places) for segment in index.segments)
+        assert (rows - len(held)) * store.TIER < len(held) or rows == len(held)
+        assert {index.passage(int(row)).article for row in index.store.search(np.ones(24, dtype=np.float32), 99)} == {
+            article.id for article in held
+        }
+
+
+def test_folders_of_others_beside_the_index_are_left_alone(open_lighthouse: Open, tmp_path: Path) -> None:
+    other = tmp_path / "index" / "photographs"
+    other.mkdir(parents=True)
+    open_lighthouse()
+    open_lighthouse(seed=8)
+    assert other.is_dir()
+    assert len([path for path in (tmp_path / "index").iterdir() if path.is_dir()]) == 2
 
 
 def sound(place: Path, index: Index) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -265,6 +266,19 @@ def test_server_that_is_killed_has_all_that_it_acknowledged(server: MilvusServer
     assert said == []
     for question in QUESTIONS:
         assert_alike(retriever, plain(articles), question)
+
+
+def test_two_bots_on_one_server_answer_alike(server: MilvusServer, tmp_path: Path) -> None:
+    """Two programs as people start them, with nothing in common but the server; the second finds all passages there."""
+
+    def answer(cache: str) -> str:
+        environment = {**os.environ, "YUANWEN_CACHE": str(tmp_path / cache), "YUANWEN_STORE": server.address("bots")}
+        command = [sys.executable, "-m", "bot", "ask", "--json", "每年有多少人死于自杀?"]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+
+    first = answer("one")
+    assert '"status": "answered"' in first
+    assert answer("other") == first
 
 
 @pytest.mark.parametrize("address", ["redis://here/x", "milvus://host:19530", "milvus://u:secret@host:19530/bad-name"])
