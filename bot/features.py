@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bot.question import KINDS, asks, gives, numbers, ordinal
 from corpus.article import Article, Evidence
-from corpus.language import any_of, core, search_key
+from corpus.language import Names, core, search_key
 from index.encoder import FloatArray
 from index.retriever import BankMatch, Hit, Query, SentenceEvidence, weightiest
 
@@ -154,14 +154,13 @@ class _Traits:
     lasts: NDArray[np.bool_]
     item: NDArray[np.int64]
     section: NDArray[np.int64]
-    names: dict[str, int]
+    numbers_of: dict[str, int]
     """Search key of each name of a glossary term -> its number."""
-    pattern: re.Pattern[str]
-    """Any of the names."""
+    names: Names
 
     def terms_of(self, key: str) -> list[int]:
         """The glossary terms that a search key names."""
-        return sorted({self.names[match.group()] for match in self.pattern.finditer(key)})
+        return sorted({self.numbers_of[name] for name in self.names.found(key)})
 
 
 def sentence_features(
@@ -421,11 +420,11 @@ def _least(scores: FloatArray, weights: FloatArray) -> FloatArray:
 @lru_cache(maxsize=256)
 def _traits(article: Article) -> _Traits:
     keys = [search_key(s.text) for s in article.sentences]
-    names = {search_key(name): i for i, term in enumerate(article.glossary) for name in term.names}
-    pattern = any_of(names)
+    numbers_of = {search_key(name): i for i, term in enumerate(article.glossary) for name in term.names}
+    names = Names(numbers_of)
     terms = np.zeros((len(keys), max(len(article.glossary), 1)), dtype=bool)
     for row, key in enumerate(keys):
-        terms[row, [names[match.group()] for match in pattern.finditer(key)]] = True
+        terms[row, [numbers_of[name] for name in names.found(key)]] = True
     around = terms.copy()
     ordinals = np.zeros(len(keys), dtype=np.int64)
     lasts = np.zeros(len(keys), dtype=bool)
@@ -452,6 +451,6 @@ def _traits(article: Article) -> _Traits:
         lasts=lasts,
         item=np.array([s.item or 0 for s in article.sentences]),
         section=np.array([s.section for s in article.sentences]),
+        numbers_of=numbers_of,
         names=names,
-        pattern=pattern,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
@@ -88,15 +88,37 @@ def core(key: str) -> str:
     return found if said >= 6 else key
 
 
-def any_of(names: Iterable[str]) -> re.Pattern[str]:
-    """Any of the names, longest first; a Latin one as a whole word, in singular or plural (the match is the name)."""
+class Names:
+    """Names to be found in texts, a few thousand as fast as a few: one look-up a place and length, no alternation."""
 
-    def whole(name: str) -> str:
-        escaped = re.escape(name)
-        return rf"(?<![A-Za-z0-9]){escaped}(?=s?(?![A-Za-z0-9]))" if name.isascii() else escaped
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(names)
+        lengths: dict[str, set[int]] = {}
+        for name in filter(None, self._names):
+            lengths.setdefault(name[0], set()).add(len(name))
+        self._lengths = {first: sorted(held, reverse=True) for first, held in lengths.items()}
 
-    ordered = sorted(names, key=lambda name: (-len(name), name))
-    return re.compile("|".join(map(whole, ordered)) or r"(?!)")
+    def found(self, text: str) -> Iterator[str]:
+        """Each name in the text, the longest at a place; a Latin one as a whole word, in singular or plural."""
+        at = 0
+        while at < len(text):
+            name = next(self._at(text, at), None)
+            if name:
+                yield name
+            at += len(name) if name else 1
+
+    def _at(self, text: str, start: int) -> Iterator[str]:
+        for length in self._lengths.get(text[start], ()):
+            name = text[start : start + length]
+            if name in self._names and (not name.isascii() or _is_word(text, start, start + length)):
+                yield name
+
+
+def _is_word(text: str, start: int, end: int) -> bool:
+    """Whether a word begins and ends there, but for a plural s."""
+    end += text[end : end + 1] == "s"
+    around = (text[start - 1 : start] if start else "", text[end : end + 1])
+    return not any(character.isascii() and character.isalnum() for character in around)
 
 
 def has_han(text: str) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.article import Article, BankQuestion, Sentence
-from corpus.language import any_of, core, has_han, search_key
+from corpus.language import Names, core, has_han, search_key
 from corpus.passage import Passage
 from corpus.segment import Span, Tokenizer
 from index.encoder import Encoder, FloatArray, IntArray, TokenTable
@@ -440,12 +440,12 @@ class _Expansion:
                     self._exact[name] = chinese
                 else:
                     self._folded[search_key(name)] = chinese
-        self._pattern = any_of(self._folded)
-        self._exact_pattern = any_of(self._exact)
+        self._names = Names(self._folded)
+        self._exact_names = Names(self._exact)
 
     def names(self, text: str, key: str) -> list[str]:
-        found = [self._folded[m.group()] for m in self._pattern.finditer(key)]
-        found += [self._exact[m.group()] for m in self._exact_pattern.finditer(unicodedata.normalize("NFKC", text))]
+        found = [self._folded[name] for name in self._names.found(key)]
+        found += [self._exact[name] for name in self._exact_names.found(unicodedata.normalize("NFKC", text))]
         return [name for name in dict.fromkeys(found) if name not in key]
 
 

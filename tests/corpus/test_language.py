@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.language import Language, any_of, clean, detect_language, search_key, to_simplified
+from corpus.language import Language, Names, clean, detect_language, search_key, to_simplified
 
 QUESTION = "cums小鼠的体重下降后,哪个剂量恢复得最好?"
 
@@ -110,8 +110,18 @@ def test_simplified_script_leaves_other_writing_alone() -> None:
     ],
 )
 def test_names_are_found_longest_first_and_latin_ones_as_whole_words(text: str, found: list[str]) -> None:
-    assert any_of(["msc", "stem cell", "干细胞", "间充质干细胞"]).findall(text) == found
+    assert list(Names(["msc", "stem cell", "干细胞", "间充质干细胞"]).found(text)) == found
 
 
 def test_no_names_are_found_nowhere() -> None:
-    assert any_of([]).search("anything, or nothing") is None
+    assert not list(Names([]).found("anything, or nothing"))
+
+
+@given(st.text(alphabet="mscte l干细胞间-1", max_size=30))
+def test_names_are_those_that_a_pattern_finds(text: str) -> None:
+    names = ["msc", "stem cell", "cell", "m", "干细胞", "间充", "细", "c-1", "hUC-msc", "细胞s"]
+    patterns = [
+        rf"(?<![A-Za-z0-9]){re.escape(name)}(?=s?(?![A-Za-z0-9]))" if name.isascii() else re.escape(name)
+        for name in sorted(names, key=len, reverse=True)
+    ]
+    assert list(Names(names).found(text)) == re.findall("|".join(patterns), text)
