@@ -54,7 +54,7 @@ audit: $(VENV)/.dev  ## a bill of materials in build/, and known vulnerabilities
 	@mkdir -p build
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml -o build/sbom.json requirements/serve.txt
 	@echo "Bill of materials: build/sbom.json"
-	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/serve.txt
+	$(STEPS) requirements/audit.py
 
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) build dist test-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

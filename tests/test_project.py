@@ -5,11 +5,14 @@ from __future__ import annotations
 import email
 import importlib
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 import zipfile
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,6 +113,41 @@ def test_imports_go_one_way() -> None:
         text=True,
     )
     assert found.returncode == 0, found.stdout
+
+
+KNOWN = {"name": "a", "version": "1", "vulns": [{"id": "PYSEC-1"}]}
+CLEAN: dict[str, Any] = {"name": "b", "version": "2", "vulns": []}
+UNASKED = {"name": "c", "skip_reason": "not found"}
+
+
+@pytest.mark.parametrize(
+    ("packages", "waived", "passes"),
+    [
+        ([CLEAN], {}, True),
+        ([CLEAN, KNOWN], {}, False),
+        ([KNOWN], {"PYSEC-1": 1}, True),
+        ([KNOWN], {"PYSEC-1": -1}, False),
+        ([KNOWN], {"PYSEC-2": 1}, False),
+        ([CLEAN, UNASKED], {}, False),
+        ([CLEAN, UNASKED], {"unasked": 0}, True),
+        (None, {}, False),
+        (None, {"unasked": 1}, True),
+    ],
+)
+def test_audit_passes_only_what_is_clean_or_waived(
+    packages: list[dict[str, Any]] | None, waived: dict[str, int], passes: bool
+) -> None:
+    """`waived`: days from today until which each is let pass."""
+    path = ROOT / "requirements" / "audit.py"
+    judge = runpy.run_path(str(path))["judge"]
+    today = date(2026, 1, 31)
+    waivers = [{"id": name, "until": today + timedelta(days), "why": "x"} for name, days in waived.items()]
+    assert judge(packages and {"dependencies": packages}, waivers, today)[0] is passes
+
+
+def test_waivers_are_dated_and_say_why() -> None:
+    waivers = tomllib.loads((ROOT / "requirements" / "waivers.toml").read_text(encoding="utf-8"))["waiver"]
+    assert all(isinstance(one["until"], date) and len(one["why"]) > 20 and one["id"] for one in waivers)
 
 
 @pytest.mark.parametrize("lock", ["serve.txt", "dev.txt", "torch.txt", "torch-cuda.txt"])

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from bot import cli
 from bot.answer import distinct_passages
@@ -33,7 +31,6 @@ from tests.tiny import ROOT, write_article
 ZH, EN = "全世界有多少抑郁症患者?", "How did it compare with fluoxetine?"
 SUICIDE_RATE = "全球的自杀率是多少?"
 """The stand-in answers it with sentence 9, of which the article's own doubt is noted."""
-UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,22 +281,6 @@ def test_highlights_are_set_off_only_where_there_is_a_terminal() -> None:
     highlighted = answer.sentences[0].highlights[0].of(answer.sentences[0].quote)
     assert f"\x1b[1m{highlighted}\x1b[0m" in styled
     assert re.sub(r"\x1b\[\dm", "", styled) == plain
-
-
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text(alphabet=st.characters(), max_size=600))
-@example("\ud800 lone surrogate")
-@example("全世界\x00有多少\x1b[31m抑郁症患者\u202e?")
-@example("'; DROP TABLE articles; -- <script>alert(1)</script>")
-@example("́" * 400)
-@example("{}%s%n{0}")
-def test_any_text_gets_an_answer_or_a_refusal(yuanwen: Command, real: Chatbot, text: str) -> None:
-    found = yuanwen("ask", "--", text)
-    assert found.status in (0, 2)
-    assert bool(found.out) is (found.status == 0)
-    assert not UNSAFE.search(found.out)
-    assert "Traceback" not in found.err
-    found.out.encode("utf-8")
 
 
 # Batch

@@ -493,6 +493,15 @@ def test_real_nginx_accepts_the_sample_configuration(tmp_path: Path) -> None:
     assert "warn" not in checked.stderr, checked.stderr
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed: apt-get install systemd")
+def test_real_systemd_accepts_the_sample_unit(tmp_path: Path) -> None:
+    unit = (ROOT / "deploy" / "yuanwen.service").read_text(encoding="utf-8")
+    path = tmp_path / "yuanwen.service"
+    path.write_text(unit.replace("/opt/yuanwen/bin/yuanwen", sys.executable), encoding="utf-8")
+    checked = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
 def test_service_and_container_start_the_server_without_privileges() -> None:
     unit = (ROOT / "deploy" / "yuanwen.service").read_text(encoding="utf-8")
     container = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8")

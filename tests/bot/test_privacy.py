@@ -47,6 +47,41 @@ def test_loading_and_answering_ask_nothing_of_the_network(shipped_cache: Path, c
     assert found["status"] == ["answered", "answered", "safety"]
 
 
+SERVED = """
+import json, sys
+asked = []
+
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.sendto") and arguments[1][0] not in ("127.0.0.1", "::1", "localhost"):
+        asked.append([event, repr(arguments)])
+        raise OSError("the network is cut")
+    if event == "socket.getaddrinfo" and arguments[0] not in ("127.0.0.1", "localhost", None):
+        asked.append([event, repr(arguments)])
+        raise OSError("the network is cut")
+
+sys.addaudithook(refuse)
+from fastapi.testclient import TestClient
+from bot.api import create_app
+from tests.bot.stand_in import StandIn
+from tests.bot.test_api import ready, settings_of
+
+with TestClient(create_app(StandIn(), settings_of())) as client:
+    ready(client)
+    paths = ("/", "/config", "/embed", "/widget", "/api", "/healthz", "/theme.css")
+    statuses = {client.get(path).status_code for path in paths}
+    statuses.add(client.post("/api/ask", json={"question": "氟西汀"}).status_code)
+print(json.dumps({"asked": asked, "statuses": sorted(statuses)}))
+"""
+
+
+def test_serving_the_page_asks_nothing_of_the_network() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SERVED], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {"asked": [], "statuses": [200]}
+
+
 @pytest.mark.parametrize("question", [SECRET, "Does my neighbour Linhaiming need it?", "我不想活了", "x" * 600])
 def test_question_is_in_no_log_and_on_no_stream(
     tiny_chatbot: Chatbot, question: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
