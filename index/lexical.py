@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from index.encoder import FloatArray, IntArray
 
-K1 = 1.5
-B = 0.75
+K1 = 0.8
+B = 0.5
 
 
 @dataclass(frozen=True, slots=True)
