@@ -139,8 +139,9 @@ class Chatbot:
         return Asked(query, answered, self._parts(text, query, article))
 
     def _parts(self, text: str, whole: Query, article: str | None) -> tuple[tuple[str, int], ...]:
-        """What best answers each of the things that a question asks at once, each read with the whole in mind."""
-        asked = (Asked(self.retriever.prepare(part).after(whole, dialogue.SHARE)) for part in dialogue.parts(text))
+        """What best answers each of the things that a question asks at once, read alone and with the whole in mind."""
+        prepared = [self.retriever.prepare(part) for part in dialogue.parts(text)]
+        asked = (Asked(query) for part in prepared for query in (part, part.after(whole, dialogue.SHARE)))
         return tuple(place for one in asked for place in _places(self._stages(one, article)[0].chosen[:1]))
 
     def _stages(self, asked: Asked, article: str | None) -> tuple[Reading, list[BankMatch]]:

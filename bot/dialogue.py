@@ -17,7 +17,7 @@ SHARE = 0.6
 MOST_PARTS = 3
 
 _SELF_NAMED = re.compile(
-    r"(?:这|本|该)(?:篇|文章|文|网页|页面)|\b(?:this|the) (?:article|page|post|piece|website|bot)\b|\bis it true(?: that)?\b|\bdoes it say\b|\bit says?\b"
+    r"(?:这|本|该)个? ?(?:篇|文章|文|网页|页面|网站|page|article|post|site)|\b(?:this|the) (?:article|page|post|piece|website|bot)\b|\bis it true(?: that)?\b|\bdoes it say\b|\bit says?\b"
 )
 _LEANS = re.compile(
     r"^(?:那么?|还有|另外|所以|但是?|而且?|可是|结果呢|然后)|呢[?？。!！~]*$"
@@ -29,7 +29,7 @@ _BARE = re.compile(
     r"^(?:为什么|为何|为啥|原因|怎么会|结果|状态|编号|目的|谁做的|什么时候|哪一?年|在哪里?|多少|几次|why|how|when|who|where|which|status|reason|more)[呢吗的是?？ ]*$"
 )
 _CHANGES_SUBJECT = re.compile(
-    r"换(?:个|一个)(?:话题|问题|方面)|(?:问|说|聊)(?:个|一个|点)?(?:别的|其他的?|不相关的)|不说这个了|另一个问题|题外话"
+    r"换(?:个|一个)(?:话题|问题|方面)|(?:问|说|聊)(?:个|一个|点)?(?:别的|其他的?|不相关的)|不说这个了|另一个问题|题外话|^对了"
     r"|\b(?:(?:different|another|new|unrelated|separate) (?:topic|subject|question|thing)|change (?:of|the) (?:topic|subject)"
     r"|changing (?:topic|subject)s?|by the way|btw|something else entirely|never ?mind)\b"
 )

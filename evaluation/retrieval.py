@@ -52,6 +52,13 @@ OTHERS_QUESTIONS = 8
 """... so many of each."""
 
 
+SENTENCES, PASSAGE = Fusion(dense=0.0, lexical=0.8, dense_latin=0.5, lexical_latin=0.2), 0.7
+"""How `full` puts the scores of a sentence together, and what the score of its passage counts beside them.
+
+Like the weights for passages, chosen on development data; the bot's reader has its own way.
+"""
+
+
 class Ranker(Protocol):
     """Scores passages for questions."""
 
@@ -163,12 +170,19 @@ class Full:
             yield query, hits, retriever.evidence(query, text.article.id, hits)
 
     def sentences(self, text: Text, questions: Sequence[str]) -> Scores:
-        """Cosine and late interaction, standardised and weighted as for passages."""
-        fusion = Fusion()
-        found = [
-            fusion.dense * standardise(evidence.dense) + fusion.late * standardise(evidence.weights @ evidence.late)
-            for _, _, evidence in self.evidence(text, questions)
-        ]
+        """Cosine, words, late interaction and the passage that a sentence stands in, standardised and weighted."""
+        found = []
+        for query, hits, evidence in self.evidence(text, questions):
+            dense, words = SENTENCES.weights(query.key)
+            held = {number: hit.retrieval_score for hit in hits for number in hit.passage.sentences}
+            worst = min(held.values(), default=0.0)
+            passage = np.array([held.get(sentence.id, worst) for sentence in evidence.sentences])
+            found.append(
+                dense * standardise(evidence.dense)
+                + words * standardise(evidence.lexical)
+                + SENTENCES.late * standardise(evidence.weights @ evidence.late)
+                + PASSAGE * standardise(passage)
+            )
         return np.stack(found)
 
     def confidence(self, text: Text, questions: Sequence[str]) -> NDArray[np.float32]:
@@ -494,8 +508,8 @@ def tune(benchmark: Benchmark, encoder: str | None) -> str:
     def line(title: str, recall: int, part: tuple[bool, bool, bool]) -> str:
         cells = []
         for name, kept in found.items():
-            lexical = base.lexical_latin if " en->" in name else base.lexical
-            weights = [w if there else 0 for w, there in zip((base.dense, lexical, base.late), part, strict=True)]
+            dense, lexical = base.weights("" if " en->" in name else "问")
+            weights = [w if there else 0 for w, there in zip((dense, lexical, base.late), part, strict=True)]
             cells.append(f"{_mean(kept[recall], weights):.4f}")
         return f"| {title} | {' | '.join(cells)} |"
 

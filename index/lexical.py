@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from index.encoder import FloatArray, IntArray
 
-K1 = 1.5
-B = 0.75
+K1 = 0.8
+B = 0.5
 
 DENSE_ROWS = 4096
 """So few rows are all scored; of more, only those that can be among the best."""

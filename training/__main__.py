@@ -13,7 +13,7 @@ from training.run import Settings, run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ARTICLES = REPOSITORY / "corpus" / "articles"
-DEFAULT_STEPS = 12_000
+DEFAULT_STEPS = 10_000
 RECIPE, SIZES = Recipe(), Sizes()
 
 

@@ -46,7 +46,7 @@ class Recipe:
     least_kept: float = 0.3
     most_kept: float = 0.8
     """Between these shares of a sentence's tokens make the query to its passage."""
-    second_phase: float = 0.5
+    second_phase: float = 0.6
     """From this share of the steps on, late interaction comes in."""
     late_share: float = 0.4
     """Of the second phase's steps, how many add the late-interaction loss."""

@@ -15,6 +15,8 @@ from training.pairs import Corpus
 from training.table import Table, View
 
 WARM_UP = 50
+AIM, BEND = 1.2, 0.9
+"""The rate falls on a line that would end so far beyond the last step; from this share of the steps on it hurries."""
 CHECKPOINT = "checkpoint.pt"
 
 
@@ -50,15 +52,17 @@ def train(
     what is left.
     """
     run = {"recipe": asdict(recipe), "seed": seed, "sizes": [len(c) for c in corpora]}
-    leg = Leg(0, steps, recipe.rate)
-    start = 0
+    first = leg = Leg(0, round(AIM * steps), recipe.rate)
+    start, bend = 0, round(BEND * steps)
     if resume and (state := _restore(work / CHECKPOINT, run)):
         table, start, leg = Table(**state["table"]), state["step"], Leg(**state["leg"])
-        if leg.end != steps:
+        if leg != first and leg.end != steps:
             leg = Leg(start, steps, rate_again or leg.rate_at(start))
     second_phase = int(recipe.second_phase * steps)
     with tqdm(total=steps, initial=start, unit="step", desc="train") as bar:
         for step in range(start, steps):
+            if step == bend and leg == first:
+                leg = Leg(bend, steps, first.rate_at(bend))
             rate = leg.rate_at(step) * min(1.0, (step + 1) / WARM_UP)
             loss = _step(table, sampler.draw(step), recipe, rate, step >= second_phase)
             bar.update()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from model2vec import StaticModel
+from safetensors.numpy import load_file, save_file
 
 from bot.answer import Answer
 from bot.chatbot import load_chatbot
@@ -106,6 +108,28 @@ def test_model_hash_sees_every_byte_but_the_model_card(tmp_path: Path) -> None:
 def test_folder_without_a_model_is_refused_with_the_next_command(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"expected a static encoder .* found none; .*make train"):
         StaticEncoder(tmp_path)
+
+
+def test_plain_float_table_is_read_as_model2vec_reads_it(tmp_path: Path) -> None:
+    folder = tmp_path / "floats"
+    shutil.copytree(SHIPPED_MODEL, folder)
+    tensors = load_file(SHIPPED_MODEL / "model.safetensors")
+    floats = (tensors["embeddings"][:, :32] * tensors["weights"][:, None]).astype(np.float16)
+    save_file({"embeddings": floats}, folder / "model.safetensors")
+    encoder = StaticEncoder(folder)
+    np.testing.assert_allclose(
+        encoder.encode_passages(TEXTS), StaticModel.from_pretrained(folder).encode(TEXTS), atol=1e-3
+    )
+    ids = encoder.token_ids(TEXTS[:1])[0]
+    np.testing.assert_allclose(encoder.table.weights[ids], np.linalg.norm(floats[ids].astype(float), axis=1), rtol=1e-3)
+
+
+def test_table_without_a_row_a_token_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED_MODEL, tmp_path / "folded")
+    tensors = {"embeddings": np.zeros((2, 4), np.float32), "mapping": np.zeros(3, np.int64)}
+    save_file(tensors, tmp_path / "folded" / "model.safetensors")
+    with pytest.raises(EncoderError, match=r"a row a token, .*found embeddings, mapping; save it again"):
+        StaticEncoder(tmp_path / "folded")
 
 
 def test_model_that_cannot_be_loaded_is_refused_with_what_to_do(tmp_path: Path) -> None:

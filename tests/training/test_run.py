@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from training.batches import Recipe
+from training.export import Quantised
 from training.prepare import Sizes
 from training.probe import Reader
 from training.run import Settings, run
@@ -91,6 +92,21 @@ def test_run_learns_to_find_the_translation(model: Path) -> None:
         assert np.mean(scores.argmax(1) == np.arange(100)) > 0.9
 
 
+def test_bytes_stand_for_the_vectors_within_half_a_step() -> None:
+    vectors = np.random.default_rng(0).normal(size=(50, 32)).astype(np.float32) * np.arange(50)[:, None]
+    vectors[7] = 0
+    table = Quantised.of(vectors)
+    assert not table.vectors()[[0, 7]].any()
+    assert (np.abs(table.vectors() - vectors) <= table.scales[:, None] * 0.501 + 1e-6).all()
+
+
+def test_lengths_are_those_of_the_rows(model: Path) -> None:
+    tensors = load_file(model / "model.safetensors")
+    vectors = tensors["embeddings"] * tensors["weights"][:, None]
+    np.testing.assert_allclose(tensors["lengths"], np.linalg.norm(vectors, axis=1), rtol=1e-6)
+    assert tensors["lengths"][0] == 0
+
+
 def test_same_seed_gives_the_same_bytes(data: Path, model: Path, tmp_path: Path) -> None:
     run(_settings(data, tmp_path))
     assert _bytes(tmp_path / "model") == _bytes(model)
@@ -101,7 +117,7 @@ def test_another_seed_gives_another_table(data: Path, model: Path, tmp_path: Pat
     assert (tmp_path / "model" / "model.safetensors").read_bytes() != (model / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("stop", [20, 45], ids=["first phase", "second phase"])
+@pytest.mark.parametrize("stop", [20, 45, 57], ids=["first phase", "second phase", "last stretch"])
 def test_resumed_run_ends_as_the_unbroken_one(data: Path, model: Path, tmp_path: Path, stop: int) -> None:
     run(replace(_settings(data, tmp_path), stop_after=stop))
     assert not (tmp_path / "model").exists()
@@ -114,7 +130,7 @@ def test_run_resumed_with_fewer_steps_still_ends_at_rest(data: Path, tmp_path: P
     run(replace(settings, stop_after=20))
     run(replace(settings, resume=True, steps=30, stop_after=29))
     leg = torch.load(settings.work / "checkpoint.pt", weights_only=True)["leg"]
-    assert leg == {"start": 20, "end": 30, "rate": pytest.approx(RECIPE.rate * 40 / 60)}
+    assert leg == {"start": 20, "end": 30, "rate": pytest.approx(RECIPE.rate * 52 / 72)}
 
 
 def test_finished_run_can_begin_again(data: Path, tmp_path: Path) -> None:
