@@ -237,7 +237,7 @@ def join_features(
             evidence.weights @ np.maximum(both[:, i] - both[:, order[0]], 0), evidence.weights @ both[:, order[0]],
             other.id == best.id + 1, other.id == best.id - 1, np.log1p(abs(other.id - best.id)),
             other.section == best.section, other.item is not None and other.item == best.item,
-            *constant, rank, other.id in parts, best.id in parts, len(set(parts)),
+            *constant, rank, parts.count(other.id), parts.count(best.id), len(set(parts)),
         ))  # fmt: skip
     return np.array(rows, dtype=np.float32).reshape(len(rows), len(JOIN_FEATURES))
 
