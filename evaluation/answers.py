@@ -101,7 +101,8 @@ def _cell(value: float | None) -> str:
 
 def groups(judgements: Sequence[Judgement]) -> list[tuple[str, Summary]]:
     """All, by series where there are several, by language, follow-ups or not, and by type."""
-    series = by(judgements, lambda item: f"series {item.id.rstrip('0123456789')}")
+    numbered = (one for one in judgements if one.item.id[-1:].isdigit())
+    series = by(numbered, lambda item: f"series {item.id.rstrip('0123456789')}")
     return [
         ("all", Summary.of(judgements)),
         *(series.items() if len(series) > 1 else ()),
