@@ -193,7 +193,7 @@ def _ask(options: argparse.Namespace) -> int:
     try:
         check_question(question)
     except QuestionError as error:
-        if SafetyRules.load().assess(question).concern is not Concern.CRISIS:
+        if error.code == "empty" or SafetyRules.load().assess(question).concern is not Concern.CRISIS:
             limit = {"limit": _limit()}
             print(f"yuanwen: {say(ERRORS[error.code], language).format(**limit)}", file=sys.stderr)
             return REFUSED

@@ -153,11 +153,16 @@ def command(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_five_thousand_texts_get_an_answer_or_are_refused(
-    remembering: Remembering, client: TestClient, article: Article, monkeypatch: pytest.MonkeyPatch
+    remembering: Remembering,
+    client: TestClient,
+    article: Article,
+    safety: SafetyRules,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By the chatbot, the API and the command line alike: no status of 500 or more, no traceback."""
     monkeypatch.setattr("bot.chatbot.load_chatbot", lambda *args, **kwargs: remembering)
     monkeypatch.setattr("bot.cli._articles", lambda *args: remembering.articles)
+    monkeypatch.setattr("bot.safety.SafetyRules.load", lambda: safety)
     tried = 0
 
     # Without shrinking, which would take minutes here.

@@ -137,8 +137,8 @@ def ask_many(server: Server, asked: Sequence[str], threads: int = 4) -> int:
 
 
 def growth(server: Server, total: int, bank: Sequence[str]) -> dict[str, Any]:
-    """Memory and descriptors after a tenth of the questions and after all of them."""
-    asked = random.Random(0).choices(bank, k=total)
+    """Memory and descriptors after a tenth of the questions, no two of them alike, and after all of them."""
+    asked = [f"{question} {number}" for number, question in enumerate(random.Random(0).choices(bank, k=total))]
     failed = ask_many(server, asked[: total // 10])
     first, opened = server.memory(), server.descriptors()
     failed += ask_many(server, asked[total // 10 :])
@@ -205,7 +205,7 @@ def main() -> int:
     bank = [question for question in questions() if len(question) >= 8]
     random.Random(1).shuffle(bank)
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}")
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, load average {os.getloadavg()[0]:.1f}")
     print(f"Readers who think {THINK_SECONDS:g} s between answer and question, {options.seconds} s each.\n")
     print("| readers | answers/s | p50 ms | p95 ms | p99 ms | longest ms | busy | errors |\n" + "|---" * 8 + "|")
     ok = True
