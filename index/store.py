@@ -311,7 +311,7 @@ class _Saved:
         progress: Progress | None,
     ) -> None:
         """Encode the articles that are new or changed, forget those that are gone, keep segments few."""
-        held = {(m.article, m.version) for segment in self._segments.values() for m in segment.members}
+        held = {(member.article, member.version) for member in self._members(self._inputs)}
         missing = [a for a in articles if (a.id, inputs[f"{_ARTICLE}{a.id}"]) not in held]
         if self._inputs == inputs and not missing:
             return
@@ -339,10 +339,17 @@ class _Saved:
         return [member for segment, lives in self._alive(inputs) for member in compress(segment.members, lives)]
 
     def _alive(self, inputs: Mapping[str, str]) -> list[tuple[Segment, list[bool]]]:
-        """Of each segment which members are articles of these inputs, as they are."""
+        """Of each segment which members are articles of these inputs, as they are; of the same twice, the last."""
+        last = {(m.article, m.version): s for s in self._segments.values() for m in s.members}
         return [
-            (segment, [inputs.get(f"{_ARTICLE}{m.article}") == m.version for m in segment.members])
-            for segment in self._segments.values()
+            (
+                s,
+                [
+                    inputs.get(f"{_ARTICLE}{m.article}") == m.version and last[m.article, m.version] is s
+                    for m in s.members
+                ],
+            )
+            for s in self._segments.values()
         ]
 
     def _merge(self, inputs: Mapping[str, str]) -> None:
