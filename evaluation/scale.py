@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 
@@ -57,41 +58,43 @@ class Piecewise:
         self._encoder, self._tokenizer = encoder, tokenizer
         self.table: TokenTable = encoder.table
         self.name, self.fingerprint, self.dim = encoder.name, encoder.fingerprint, encoder.dim
-        self._seen: dict[str, tuple[FloatArray, IntArray]] = {}
-        self._terms: dict[str, list[str]] = {}
+        self._clause = lru_cache(maxsize=None)(self._encode_clause)
+        # Most made-up passages are one sentence, so that every text comes by twice.
+        self._whole = lru_cache(maxsize=1 << 16)(self._encode_whole)
+        self.search_terms = lru_cache(maxsize=1 << 16)(self._search_terms)
+        self._clause_terms = lru_cache(maxsize=None)(tokenizer.search_terms)
 
     def encode_queries(self, texts: Sequence[str]) -> FloatArray:
         return self._encoder.encode_queries(texts)
 
     def encode_passages(self, texts: Sequence[str]) -> FloatArray:
-        sums = [sum((self._clause(c)[0] for c in _CLAUSE.findall(t)), np.zeros(self.dim)) for t in texts]
+        sums = [self._whole(text)[0] for text in texts]
         return unit_rows(np.array(sums, dtype=np.float32).reshape(len(texts), self.dim))
 
     def token_ids(self, texts: Sequence[str]) -> list[IntArray]:
-        nothing = np.empty(0, dtype=np.int32)
-        return [np.concatenate([nothing, *(self._clause(c)[1] for c in _CLAUSE.findall(text))]) for text in texts]
+        return [self._whole(text)[1] for text in texts]
 
     def tokens(self, text: str) -> list[Token]:
         return self._tokenizer.tokens(text)
 
-    def search_terms(self, text: str) -> list[str]:
-        found: list[str] = []
-        for clause in _CLAUSE.findall(text):
-            if clause not in self._terms:
-                self._terms[clause] = self._tokenizer.search_terms(clause)
-            found += self._terms[clause]
-        return found
+    def _search_terms(self, text: str) -> list[str]:
+        return [term for clause in _CLAUSE.findall(text) for term in self._clause_terms(clause)]
 
     def deviation(self, texts: Sequence[str]) -> float:
         """The smallest cosine between these vectors of some texts and the encoder's own."""
         own, whole = self.encode_passages(texts), self._encoder.encode_passages(texts)
         return float((own * whole).sum(axis=1).min())
 
-    def _clause(self, clause: str) -> tuple[FloatArray, IntArray]:
-        if clause not in self._seen:
-            ids = self._encoder.token_ids([clause])[0]
-            self._seen[clause] = self.table.weights[ids] @ self.table.vectors(ids), ids
-        return self._seen[clause]
+    def _encode_whole(self, text: str) -> tuple[FloatArray, IntArray]:
+        parts = [self._clause(clause) for clause in _CLAUSE.findall(text)]
+        summed = np.zeros(self.dim, dtype=np.float32)
+        for vector, _ in parts:
+            summed += vector
+        return summed, np.concatenate([np.empty(0, dtype=np.int32), *(ids for _, ids in parts)])
+
+    def _encode_clause(self, clause: str) -> tuple[FloatArray, IntArray]:
+        ids = self._encoder.token_ids([clause])[0]
+        return self.table.weights[ids] @ self.table.vectors(ids), ids
 
 
 def real_texts(data: Path | None) -> list[str]:

@@ -18,6 +18,9 @@ from index.encoder import FloatArray, IntArray
 K1 = 0.8
 B = 0.5
 
+LOOKUP = 16
+"""Looking a row up in a list takes as long as reading so many entries of it."""
+
 DENSE_ROWS = 4096
 """So few rows are all scored; of more, only those that can be among the best."""
 
@@ -189,25 +192,26 @@ class Bm25:
             rows = np.flatnonzero(scores if live is None else scores * live)
             return rows, scores[rows]
         starts, stops = words.lists[number]
-        ceilings = np.append(np.cumsum(words.idf[::-1])[::-1], 0)
+        ceilings = np.append(np.cumsum(words.idf[::-1])[::-1], 0)[1:]
         scores = np.zeros(len(part), dtype=np.float32)
-        rows = np.empty(0, dtype=np.int64)
+        rows, complete = np.empty(0, dtype=np.int32), False
         for word, ceiling in enumerate(ceilings):
-            if len(rows) > k:
-                least = np.partition(scores[rows], -k)[-k]
-                if ceiling <= least:
-                    rows = np.sort(rows[scores[rows] + ceiling >= least])
-                    rest = range(word, len(words.idf))
-                    return rows, scores[rows] + self._at(words, number, rows, rest)
-            if word < len(words.idf):
+            if complete and LOOKUP * len(rows) < stops[word] - starts[word]:
+                scores[rows] += self._at(words, number, rows, range(word, word + 1))
+            else:
                 places = slice(starts[word], stops[word])
-                own = part.rows[places].astype(np.int64)
+                own = part.rows[places]
                 gained = words.idf[word] * self._saturation(part, own, places)
                 if live is not None:
                     own, gained = own[live[own]], gained[live[own]]
-                rows = np.concatenate([rows, own[scores[own] == 0]])
+                if not complete:
+                    rows = np.concatenate([rows, own[scores[own] == 0]])
                 scores[own] += gained
-        return rows, scores[rows]
+            if len(rows) > k:
+                least = np.partition(scores[rows], -k)[-k]
+                rows = rows[scores[rows] + ceiling >= least]
+                complete = complete or ceiling <= least
+        return rows.astype(np.int64), scores[rows]
 
     def _at(self, words: Words, number: int, rows: NDArray[np.int64], which: range) -> FloatArray:
         part = self.parts[number]

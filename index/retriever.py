@@ -280,7 +280,7 @@ class LocalRetriever:
     def retrieve(self, query: Query, top_k: int = 10, article: str | None = None) -> list[Hit]:
         """Recall by vectors and by words, then late interaction over the candidates."""
         fusion, lexical = self._fusion, self.index.lexical["passages"]
-        among = self.index.places[article].among["passages"] if article else None
+        among = self.index.place(article).among["passages"] if article else None
         if among is not None and not among:
             return []
         words = lexical.words(query.terms)
@@ -306,7 +306,7 @@ class LocalRetriever:
     def evidence(self, query: Query, article: str, hits: Sequence[Hit]) -> SentenceEvidence:
         """Every sentence of a short article, the sentences of the hits of a long one."""
         held = self._articles[article]
-        read, place, lexical = self._read(article), self.index.places[article], self.index.lexical
+        read, place, lexical = self._read(article), self.index.place(article), self.index.lexical
         rows = _candidates(held, hits)
         around = (read.heading[rows], read.item[rows], read.before[rows], read.after[rows])
         wanted = np.unique(np.concatenate([rows, *around]))
@@ -347,7 +347,7 @@ class LocalRetriever:
 
     def bank(self, query: Query, article: str, top_k: int = 32) -> list[BankMatch]:
         """Ordered by half the cosine and half late interaction both ways."""
-        place = self.index.places[article]
+        place = self.index.place(article)
         within, table = place.within["questions"], place.segment.tables["questions"]
         if not within:
             return []
@@ -376,7 +376,7 @@ class LocalRetriever:
         return self._late.best(query, tokens)
 
     def _open(self, article: str) -> _Read:
-        place = self.index.places[article]
+        place = self.index.place(article)
         passages = place.within["passages"]
         return _Read.of(self._articles[article], place.segment.places[passages.start : passages.stop])
 

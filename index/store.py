@@ -91,11 +91,14 @@ class Index:
 
     articles: tuple[Article, ...]
     segments: tuple[Segment, ...]
-    places: Mapping[str, Place]
-    """By the article's id."""
+    places: Mapping[str, tuple[int, int]]
+    """By the article's id, which segment it is in and which member of it."""
+    bounds: tuple[NDArray[np.int64], ...]
+    """Of each segment (members + 1, kinds): where the rows of each member begin among those of all segments."""
     starts: NDArray[np.int64]
-    """First passage of each article, ascending, and `owners` the article."""
+    """First passage of each article, ascending."""
     owners: tuple[Article, ...]
+    """The articles in that order."""
     store: Store
     lexical: Mapping[str, Bm25]
     """For passages, sentences and translations."""
@@ -112,27 +115,23 @@ class Index:
     ) -> Index:
         """From segments whose live members are the articles."""
         by_id = {article.id: article for article in articles}
-        places: dict[str, Place] = {}
-        bases = dict.fromkeys(KINDS, 0)
         alive = live or [[True] * len(segment.members) for segment in segments]
-        for segment, lives in zip(segments, alive, strict=True):
-            inside = dict.fromkeys(KINDS, 0)
-            for member, is_live in zip(segment.members, lives, strict=True):
-                rows = dict(zip(KINDS, member.rows, strict=True))
-                if is_live:
-                    within = {kind: range(inside[kind], inside[kind] + count) for kind, count in rows.items()}
-                    among = {kind: range(bases[kind] + r.start, bases[kind] + r.stop) for kind, r in within.items()}
-                    places[member.article] = Place(segment, among, within)
-                inside = {kind: at + rows[kind] for kind, at in inside.items()}
-            bases = {kind: at + inside[kind] for kind, at in bases.items()}
-        held = [(place.among["passages"].start, by_id[name]) for name, place in places.items()]
+        places: dict[str, tuple[int, int]] = {}
+        bounds: list[NDArray[np.int64]] = []
+        base = np.zeros(len(KINDS), dtype=np.int64)
+        for number, (segment, lives) in enumerate(zip(segments, alive, strict=True)):
+            rows = np.array([member.rows for member in segment.members], dtype=np.int64)
+            bounds.append(base + np.concatenate([np.zeros_like(rows[:1]), np.cumsum(rows, axis=0)]))
+            base = bounds[-1][-1]
+            places |= {segment.members[m].article: (number, m) for m in compress(range(len(lives)), lives)}
         masks = [segment.mask(lives) for segment, lives in zip(segments, alive, strict=True)]
         return cls(
             articles=tuple(articles),
             segments=tuple(segments),
             places=places,
-            starts=np.array([start for start, _ in held], dtype=np.int64),
-            owners=tuple(article for _, article in held),
+            bounds=tuple(bounds),
+            starts=np.array([bounds[segment][member, 0] for segment, member in places.values()], dtype=np.int64),
+            owners=tuple(by_id[name] for name in places),
             store=store,
             lexical={
                 kind: Bm25([s.postings[kind] for s in segments], masks if kind == "passages" else None)
@@ -149,18 +148,28 @@ class Index:
         segment = Segment.build(articles, held, {article.id: "" for article in articles}, encoder, tokenizer)
         return cls.of(articles, [segment], FaissStore([segment]), {})
 
+    def place(self, article: str) -> Place:
+        number, member = self.places[article]
+        first, last = self.bounds[number][member : member + 2].tolist()
+        base = self.bounds[number][0].tolist()
+        return Place(
+            segment=self.segments[number],
+            among={kind: range(first[n], last[n]) for n, kind in enumerate(KINDS)},
+            within={kind: range(first[n] - base[n], last[n] - base[n]) for n, kind in enumerate(KINDS)},
+        )
+
     def passage(self, row: int) -> Passage:
         number = int(np.searchsorted(self.starts, row, side="right")) - 1
         # Articles without a passage begin where the next one does, which is found first from the right.
         article, start = self.owners[number], int(self.starts[number])
-        place = self.places[article.id]
+        place = self.place(article.id)
         section, begin, end, first, last = place.segment.places[place.within["passages"].start + row - start].tolist()
         span = Span(begin, end)
         return Passage(article.id, row - start + 1, section, span, span.of(article.text), range(first, last + 1))
 
     @property
     def passages(self) -> list[Passage]:
-        return [self.passage(row) for place in self.places.values() for row in place.among["passages"]]
+        return [self.passage(row) for name in self.places for row in self.place(name).among["passages"]]
 
     @property
     def sentences(self) -> list[tuple[Article, Sentence]]:
@@ -302,7 +311,7 @@ class _Saved:
         progress: Progress | None,
     ) -> None:
         """Encode the articles that are new or changed, forget those that are gone, keep segments few."""
-        held = {(m.article, m.version) for segment in self._segments.values() for m in segment.members}
+        held = {(member.article, member.version) for member in self._members(self._inputs)}
         missing = [a for a in articles if (a.id, inputs[f"{_ARTICLE}{a.id}"]) not in held]
         if self._inputs == inputs and not missing:
             return
@@ -330,10 +339,17 @@ class _Saved:
         return [member for segment, lives in self._alive(inputs) for member in compress(segment.members, lives)]
 
     def _alive(self, inputs: Mapping[str, str]) -> list[tuple[Segment, list[bool]]]:
-        """Of each segment which members are articles of these inputs, as they are."""
+        """Of each segment which members are articles of these inputs, as they are; of the same twice, the last."""
+        last = {(m.article, m.version): s for s in self._segments.values() for m in s.members}
         return [
-            (segment, [inputs.get(f"{_ARTICLE}{m.article}") == m.version for m in segment.members])
-            for segment in self._segments.values()
+            (
+                s,
+                [
+                    inputs.get(f"{_ARTICLE}{m.article}") == m.version and last[m.article, m.version] is s
+                    for m in s.members
+                ],
+            )
+            for s in self._segments.values()
         ]
 
     def _merge(self, inputs: Mapping[str, str]) -> None:

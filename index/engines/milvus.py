@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from itertools import compress
 from pathlib import Path
@@ -22,7 +24,13 @@ BATCH = 1000
 MOST = 16_000
 """Rows of one answer; the server refuses more than 16,384."""
 
+FEW = 100
+"""Versions that are asked for by name."""
+
 GRAPH = {"M": 32, "efConstruction": 200}
+GRAPH_SECONDS = 600
+"""So long an ingest waits for the graph at most."""
+
 BREADTH = 400
 """Rows that a search of the graph keeps in view."""
 
@@ -88,6 +96,17 @@ class MilvusEngine:
             self.client.delete(self.collection, filter=f"version in {_quoted(gone[first : first + BATCH])}")
         if not self.local:
             self.client.flush(self.collection)
+            self._wait_for_graph()
+
+    def _wait_for_graph(self) -> None:
+        """Until the server has built it over every row; till then it answers, but slowly and less well."""
+        pause, end = threading.Event(), time.monotonic() + GRAPH_SECONDS
+        while time.monotonic() < end:
+            state = self.client.describe_index(self.collection, "vector")
+            # The state says Finished even while rows are pending.
+            if int(state.get("indexed_rows", 0)) >= int(state.get("total_rows", 0)):
+                return
+            pause.wait(0.2)
 
     def _there(self) -> bool:
         """Whether there is a collection; if so, it is loaded, as it is not after its server was started again."""
@@ -113,11 +132,9 @@ class MilvusEngine:
 
     def _whole(self, versions: Sequence[str]) -> set[str]:
         """Those of which every row is there."""
-        found: set[str] = set()
-        for first in range(0, len(versions), BATCH):
-            wanted = _quoted(versions[first : first + BATCH])
-            found |= {row["version"] for row in self._all(f"left == 0 and version in {wanted}")}
-        return found
+        # The server compares every row with every name, so that of many it is asked for all that are whole.
+        only = f" and version in {_quoted(versions)}" if len(versions) <= FEW else ""
+        return {row["version"] for row in self._all(f"left == 0{only}")} & set(versions)
 
     def _all(self, condition: str) -> Iterator[dict[str, Any]]:
         """Every row that meets a condition, by id."""

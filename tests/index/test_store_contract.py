@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,19 @@ def test_article_that_is_removed_is_found_no_more(case: Case, keeper: Article) -
     retriever = case.retriever((keeper,))
     assert {hit.passage.article for q in QUESTIONS for hit in found(retriever, q)} == {"lighthouse"}
     assert case.retriever((boats(90), keeper)).index.places.keys() == {"boats", "lighthouse"}
+
+
+def test_article_that_is_changed_and_changed_back_is_found_as_before(case: Case, keeper: Article, plain: Plain) -> None:
+    articles = (boats(90), keeper)
+    case.open(articles)
+    case.open((boats(90), replace(keeper, text=keeper.text, title="another")))
+    retriever = case.retriever(articles)
+    assert [len(segment.members) for segment in retriever.index.segments] == [2, 1]
+    for question in QUESTIONS:
+        ours, theirs = (found(one, question, "lighthouse") for one in (retriever, plain(articles)))
+        assert [hit.passage for hit in ours] == [hit.passage for hit in theirs]
+        rows = retriever.index.store.search(ENCODER.encode_queries([question])[0], 500)
+        assert len(set(rows.tolist())) == len(rows) == len(retriever.index.passages)
 
 
 def test_index_without_passages_finds_nothing(case: Case) -> None:
