@@ -35,13 +35,14 @@ from bot.messages import (
     tongue,
 )
 from bot.reader import MODEL as READER_MODEL
-from bot.reader import Reader, Reading, Scored, TrainedReader
+from bot.reader import Reader, Reading, RerankingReader, Scored, TrainedReader
 from bot.safety import Concern, SafetyRules
 from corpus.article import Article, ArticleError, Evidence, Sentence, load_article
 from corpus.language import Language, clean, detect_language, to_simplified
 from corpus.segment import JiebaTokenizer
 from index.encoder import load_encoder
-from index.retriever import BankMatch, LocalRetriever, Retriever
+from index.reranker import CrossEncoderReranker
+from index.retriever import BankMatch, LocalRetriever, Query, Retriever
 from index.segment import Progress
 from index.segment import StoreError as StoreError
 from index.store import file_hash, manifest_inputs, open_index
@@ -124,17 +125,23 @@ class Chatbot:
         reading = self._stages(asked, article)
         if asked.query.text == text or dialogue.leans(text):
             return reading
-        return max(reading, self._stages(Asked(self.retriever.prepare(text)), article), key=_sureness)
+        return max(reading, self._stages(self.in_conversation(text, (), article), article), key=_sureness)
 
     def in_conversation(self, text: str, history: Sequence[str], article: str | None = None) -> Asked:
         """The question, with the one before in mind if it may lean on that."""
         query = self.retriever.prepare(text)
         earlier = [turn for turn in map(clean, history) if 0 < len(turn) <= MAX_QUESTION_CHARACTERS][-dialogue.TURNS :]
-        if not earlier or not (dialogue.leans(text) or dialogue.brief(text)):
-            return Asked(query)
-        before = self.in_conversation(earlier[-1], earlier[:-1], article)
-        answered = tuple((s.article.id, s.sentence.id) for s in self._stages(before, article)[0].chosen)
-        return Asked(query.after(before.query, dialogue.SHARE), answered)
+        answered: tuple[tuple[str, int], ...] = ()
+        if earlier and (dialogue.leans(text) or dialogue.brief(text)):
+            before = self.in_conversation(earlier[-1], earlier[:-1], article)
+            answered = _places(self._stages(before, article)[0].chosen)
+            query = query.after(before.query, dialogue.SHARE)
+        return Asked(query, answered, self._parts(text, query, article))
+
+    def _parts(self, text: str, whole: Query, article: str | None) -> tuple[tuple[str, int], ...]:
+        """What best answers each of the things that a question asks at once, each read with the whole in mind."""
+        asked = (Asked(self.retriever.prepare(part).after(whole, dialogue.SHARE)) for part in dialogue.parts(text))
+        return tuple(place for one in asked for place in _places(self._stages(one, article)[0].chosen[:1]))
 
     def _stages(self, asked: Asked, article: str | None) -> tuple[Reading, list[BankMatch]]:
         """Retrieve, then read the article that is meant, or those of the best passages, and keep the surest reading."""
@@ -195,6 +202,10 @@ class Chatbot:
 
     def _starters(self, frame: _Frame) -> tuple[str, ...]:
         return starters(frame.article, frame.tongue)
+
+
+def _places(scored: Sequence[Scored]) -> tuple[tuple[str, int], ...]:
+    return tuple((s.article.id, s.sentence.id) for s in scored)
 
 
 def _sureness(read: tuple[Reading, list[BankMatch]]) -> float:
@@ -333,6 +344,7 @@ def load_chatbot(
     *,
     encoder: str | None = None,
     reader: Reader | None = None,
+    reranker: str | None = None,
     cache: Path | None = None,
     store: str | None = None,
     progress: Progress | None = None,
@@ -342,11 +354,13 @@ def load_chatbot(
 
     Args:
         articles: a folder of them, or articles that are loaded already.
+        encoder: a static encoder's folder, or a sentence-transformers model by name or path; the shipped one if None.
+        reranker: a sentence-transformers CrossEncoder by name or path, to have the last word on which sentences answer.
         store: where the passages live, such as milvus://host:19530/collection; in files in the cache if None.
 
     Raises:
         ArticleError: an article's files are not sound.
-        EncoderError: the encoder cannot be loaded.
+        EncoderError: the encoder or the reranker cannot be loaded.
         StoreError: the store cannot be reached.
     """
     held = load_articles(articles) if isinstance(articles, Path) else tuple(articles)
@@ -360,10 +374,11 @@ def load_chatbot(
     )
     folder = cache or user_cache_path("yuanwen") / "index"
     index = open_index(folder, held, loaded, tokenizer, inputs, progress, say_line, store)
+    reading = reader or TrainedReader()
     return Chatbot(
         articles=held,
         retriever=LocalRetriever(index, loaded, tokenizer),
-        reader=reader or TrainedReader(),
+        reader=RerankingReader(reading, CrossEncoderReranker(reranker)) if reranker else reading,
         safety=SafetyRules.load(),
         highlighter=Highlighter(loaded, tokenizer),
     )

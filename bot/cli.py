@@ -45,7 +45,7 @@ class CommandError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    _prepare(os.environ, own_encoder=not any(argument.startswith("--encoder") for argument in given))
+    _prepare(os.environ, transformer=any(argument.startswith(("--encoder", "--reranker")) for argument in given))
     language = _language(given, os.environ)
     try:
         options = _parser(language).parse_args(given)
@@ -75,11 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _prepare(environ: dict[str, str] | os._Environ[str], *, own_encoder: bool) -> None:
+def _prepare(environ: dict[str, str] | os._Environ[str], *, transformer: bool) -> None:
     """Before numpy is imported: threads cost more than they bring on matrices as small as ours."""
     environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if own_encoder:  # A transformer makes good use of threads.
+    if not transformer:  # One makes good use of threads.
         environ.setdefault("OMP_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -121,6 +121,7 @@ def _parser(language: Tongue) -> argparse.ArgumentParser:
     def answers(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
         made.add_argument("--articles", type=Path, metavar="DIR", help=text("option_articles"))
         made.add_argument("--encoder", metavar="MODEL", help=text("option_encoder"))
+        made.add_argument("--reranker", metavar="MODEL", help=text("option_reranker"))
         made.add_argument("--store", metavar="ADDRESS", help=text("option_store"))
         return made
 
@@ -558,7 +559,14 @@ def _recipe(options: argparse.Namespace, articles: Sequence[Article]) -> partial
     from bot.chatbot import load_chatbot
 
     store = options.store or os.environ.get("YUANWEN_STORE") or None
-    return partial(load_chatbot, articles, encoder=options.encoder, cache=_cache(), store=store)
+    return partial(
+        load_chatbot,
+        articles,
+        encoder=options.encoder,
+        reranker=options.reranker,
+        cache=_cache(),
+        store=store,
+    )
 
 
 def _discard(folder: Path, language: Tongue) -> None:

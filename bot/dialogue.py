@@ -1,17 +1,20 @@
 # ruff: noqa: E501  (a pattern is easier to read in one piece)
-"""Follow-up questions: whether a question leans on the ones before it."""
+"""Questions in conversation: whether one leans on those before it, and whether it asks several things at once."""
 
 from __future__ import annotations
 
 import re
 
-from corpus.language import search_key
+from bot.question import asks
+from corpus.language import core, search_key
 
 TURNS = 3
 """How many earlier questions can matter."""
 
 SHARE = 0.6
-"""What an earlier question weighs beside the one that leans on it."""
+"""What an earlier question weighs beside the one that leans on it, and a whole question beside one of its parts."""
+
+MOST_PARTS = 3
 
 _SELF_NAMED = re.compile(
     r"(?:这|本|该)(?:篇|文章|文|网页|页面)|\b(?:this|the) (?:article|page|post|piece|website|bot)\b|\bis it true(?: that)?\b|\bdoes it say\b|\bit says?\b"
@@ -25,16 +28,45 @@ _LEANS = re.compile(
 _BARE = re.compile(
     r"^(?:为什么|为何|为啥|原因|怎么会|结果|状态|编号|目的|谁做的|什么时候|哪一?年|在哪里?|多少|几次|why|how|when|who|where|which|status|reason|more)[呢吗的是?？ ]*$"
 )
+_CHANGES_SUBJECT = re.compile(
+    r"换(?:个|一个)(?:话题|问题|方面)|(?:问|说|聊)(?:个|一个|点)?(?:别的|其他的?|不相关的)|不说这个了|另一个问题|题外话"
+    r"|\b(?:(?:different|another|new|unrelated|separate) (?:topic|subject|question|thing)|change (?:of|the) (?:topic|subject)"
+    r"|changing (?:topic|subject)s?|by the way|btw|something else entirely|never ?mind)\b"
+)
+_JOINT = re.compile(
+    r"\s*[,，;；、?？。]\s*(?:(?:以及|并且?|同时|顺便|另外|还有|而且?|还|又|and|plus|also)\b\s*)?"
+    r"|\s*(?:以及|并且|顺便问?|另外|还有)\s*|\s+(?:and|plus|&|as well as|and also)\s+"
+)
+_ASKING = re.compile(
+    r"什么|啥|哪|几|谁|怎|多少|多大|多久|如何|为何|是否|吗|\b(?:what|which|who|whom|whose|when|where|why|how|whether)\b"
+)
 _WORD = re.compile(r"[\u4e00-\u9fff]|[a-z0-9-]+")
 
 
 def leans(question: str) -> bool:
     """Whether the wording itself points back: pronouns, ellipsis, a bare question word."""
     key = _SELF_NAMED.sub(" ", search_key(question)).strip()
+    if _CHANGES_SUBJECT.search(key):
+        return False
     return _LEANS.search(key) is not None or _BARE.match(key) is not None
 
 
 def brief(question: str) -> bool:
     """Whether the question is so short that it may lean on the one before without saying so."""
     key = search_key(question)
-    return len(_WORD.findall(key)) <= (5 if key.isascii() else 9)
+    return len(_WORD.findall(key)) <= (5 if key.isascii() else 9) and not _CHANGES_SUBJECT.search(key)
+
+
+def parts(question: str) -> list[str]:
+    """The questions that one asks at once, none if it asks only one.
+
+    >>> parts("who ran the Houston trial and what is its number?")
+    ['who ran the houston trial', 'what is its number']
+    >>> parts("serotonin and dopamine, what happens to them?")
+    []
+    """
+    found: list[str] = []
+    for piece in _JOINT.split(core(search_key(question)).rstrip("?？。!！ ")):
+        if _ASKING.search(piece) or any(asks(piece)):
+            found.append(piece)
+    return found if 2 <= len(found) <= MOST_PARTS else []

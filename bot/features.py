@@ -17,9 +17,11 @@ from index.encoder import FloatArray
 from index.retriever import BankMatch, Hit, Query, SentenceEvidence, weightiest
 
 MATCH_FEATURES = (
-    "dense", "there", "back", "least_there", "least_back", "terms_only_here", "terms_only_there", "terms_shared",
-    "numbers_only_here", "numbers_only_there", "numbers_shared", "asks_only_here", "asks_only_there", "asks_shared",
-    "ordinal_differs", "ordinal_same", *(f"{kind}_differs" for kind in KINDS),
+    "dense", "there", "back", "least_there", "least_back", "rare_there", "missing_there", "missing_back",
+    "there_lead", "rare_lead", "back_lead", "dense_lead", "same_language", "length",
+    "terms_only_here", "terms_only_there", "terms_shared", "numbers_only_here", "numbers_only_there", "numbers_shared",
+    "asks_only_here", "asks_only_there", "asks_shared", "ordinal_differs", "ordinal_same",
+    *(f"{kind}_differs" for kind in KINDS),
 )  # fmt: skip
 """Of a question of the bank beside the query."""
 
@@ -30,6 +32,7 @@ SENTENCE_FEATURES = (
     "heading", "disclaimer", "caption", "reference", "length",
     "numbers_found", "numbers_missing", "terms_found", "terms_missing", "terms_context_missing",
     "ordinal_same", "ordinal_other", "previous", "after_previous", "item_of_previous", "section_of_previous",
+    "best_of_part", "item_lead",
     *(f"asks_{kind}_gives" for kind in KINDS),
     *(f"asks_{kind}_lacks" for kind in KINDS),
 )  # fmt: skip
@@ -37,7 +40,7 @@ SENTENCE_FEATURES = (
 JOIN_FEATURES = (
     "share", "score", "best_score", "joint", "bank", "covers_more", "covered_by_best", "next", "before", "apart",
     "same_section", "same_item", "conjunction", "asks", "asks_list", "asks_summary", "asks_compare", "asks_why",
-    "tokens", "set_size", "rank",
+    "tokens", "set_size", "rank", "of_part", "best_of_part", "parts",
 )  # fmt: skip
 """Of a further sentence beside the best one."""
 
@@ -63,6 +66,12 @@ class Asked:
     query: Query
     previous: tuple[tuple[str, int], ...] = ()
     """Article and sentence of what answered the question before, for one that goes on from there."""
+    parts: tuple[tuple[str, int], ...] = ()
+    """Article and sentence of what best answers each of the things asked, for a question that asks several."""
+
+    def parts_of(self, article: Article) -> list[int]:
+        """Sentences of this article among `parts`."""
+        return [number for name, number in self.parts if name == article.id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +92,20 @@ def match_features(asked: Asked, article: Article, bank: Sequence[BankMatch]) ->
     if not bank:
         return np.zeros((0, len(MATCH_FEATURES)), dtype=np.float32)
     own, others = _wording(asked.query.key, article), [_bank_wording(m.question.text, article) for m in bank]
+    near = np.array(
+        [
+            (m.dense, m.there, m.back, m.least_there, m.least_back, m.rare_there, m.missing_there, m.missing_back)
+            for m in bank
+        ]
+    )
     terms, kinds = np.array([other.terms for other in others]), np.array([other.asks for other in others])
     numbers_shared = np.array([len(own.numbers & other.numbers) for other in others])
     ordinals = np.array([other.ordinal for other in others])
     columns = [
-        *np.array([(m.dense, m.there, m.back, m.least_there, m.least_back) for m in bank]).T,
+        *near.T,
+        *(near[:, [1, 5, 2, 0]] - near[:, [1, 5, 2, 0]].max(axis=0)).T,
+        np.array([m.question.text.isascii() == asked.query.text.isascii() for m in bank]),
+        np.log1p([len(m.question.text) for m in bank]) - np.log1p(len(asked.query.text)),
         *_compared(own.terms, terms),
         len(own.numbers) - numbers_shared,
         np.array([len(other.numbers) for other in others]) - numbers_shared,
@@ -161,7 +179,7 @@ def sentence_features(
     """
     column: dict[str, FloatArray] = {}
     both = np.maximum(evidence.late, evidence.late_translation)
-    context = np.maximum(both, evidence.late_context)
+    context = np.maximum(np.maximum(both, evidence.late_context), _in_item(evidence, both))
     late_both, late_context = evidence.weights @ both, evidence.weights @ context
     column["dense"], column["dense_translation"] = evidence.dense, evidence.dense_translation
     column["late"], column["late_translation"] = (
@@ -179,6 +197,9 @@ def sentence_features(
     column |= _bank_columns(evidence, bank, matches)
     rank = {n: 1 / (1 + i) for i, h in reversed([*enumerate(hits)]) for n in h.passage.sentences}
     column["passage_rank"] = np.array([rank.get(s.id, 0.0) for s in evidence.sentences])
+    parts = asked.parts_of(evidence.article)
+    column["best_of_part"] = np.array([parts.count(s.id) for s in evidence.sentences])
+    column["item_lead"] = _item_lead(evidence, context)
     words, kinds = _word_columns(asked, evidence)
     named = np.stack([(column | words)[name] for name in SENTENCE_FEATURES[: -2 * len(KINDS)]], axis=1)
     return np.concatenate([named, kinds], axis=1).astype(np.float32)
@@ -199,6 +220,7 @@ def join_features(
     total = max(sum(vote for vote, _ in votes), 1e-9)
     both = np.maximum(np.maximum(evidence.late, evidence.late_translation), evidence.late_context)
     wanted = dict(zip(KINDS, asks(asked.query.key), strict=True))
+    parts = asked.parts_of(evidence.article)
     constant = [
         float(_CONJUNCTION.search(asked.query.key) is not None),
         sum(wanted.values()),
@@ -216,9 +238,39 @@ def join_features(
             evidence.weights @ np.maximum(both[:, i] - both[:, order[0]], 0), evidence.weights @ both[:, order[0]],
             other.id == best.id + 1, other.id == best.id - 1, np.log1p(abs(other.id - best.id)),
             other.section == best.section, other.item is not None and other.item == best.item,
-            *constant, rank,
+            *constant, rank, other.id in parts, best.id in parts, len(set(parts)),
         ))  # fmt: skip
     return np.array(rows, dtype=np.float32).reshape(len(rows), len(JOIN_FEATURES))
+
+
+def _in_item(evidence: SentenceEvidence, found: FloatArray) -> FloatArray:
+    """(query tokens, candidates): the best of any sentence of the same item, which tells of one thing."""
+    items = np.array([s.item or 0 for s in evidence.sentences])
+    best = found.copy()
+    for item in np.unique(items[items > 0]):
+        best[:, items == item] = found[:, items == item].max(axis=1, keepdims=True)
+    return best
+
+
+def _item_lead(evidence: SentenceEvidence, found: FloatArray) -> FloatArray:
+    """(candidates,): how far a sentence's item is behind the best of the items in what tells them apart, 0 outside.
+
+    Items of a list are told in the same words: only the tokens that some have and others lack say which is meant.
+
+    Args:
+        found: (query tokens, candidates), best cosine of each token.
+    """
+    items = np.array([s.item or 0 for s in evidence.sentences])
+    named = np.unique(items[items > 0])
+    lead = np.zeros(len(items), dtype=np.float32)
+    if len(named) < 2 or not found.size:
+        return lead
+    covered = np.stack([found[:, items == item].max(axis=1) for item in named], axis=1)
+    telling = evidence.weights * (covered.max(axis=1) - covered.min(axis=1))
+    scores = telling @ covered / max(float(telling.sum()), 1e-9)
+    for item, score in zip(named, scores - scores.max(), strict=True):
+        lead[items == item] = score
+    return lead
 
 
 def _bank_columns(evidence: SentenceEvidence, bank: Sequence[BankMatch], matches: FloatArray) -> dict[str, FloatArray]:
@@ -380,9 +432,10 @@ def _traits(article: Article) -> _Traits:
     openers = sorted({s.item for s in article.sentences if s.item})
     for row, s in enumerate(article.sentences):
         section = article.section_of(s).sentences
-        for n in {section[0], s.item or s.id, s.id - 1, s.id + 1}:
-            if n in section:
-                around[row] |= terms[n - 1]
+        whole = (other.id for other in article.sentences if s.item and other.item == s.item)
+        beside = (n for n in (s.id - 1, s.id + 1) if n in section and article.sentence(n).item == s.item)
+        for n in {section[0], *beside, *whole}:
+            around[row] |= terms[n - 1]
         if s.item:
             siblings = [n for n in openers if article.sentence(n).section == s.section]
             ordinals[row] = siblings.index(s.item) + 1

@@ -366,6 +366,10 @@ COMMAND: dict[str, dict[str, str]] = {
         "zh": "段落存放的地方（默认为缓存目录里的文件）：milvus://主机:19530/集合，也可设置 YUANWEN_STORE",
         "en": "where passages live (default files in the cache): milvus://host:19530/collection, or set YUANWEN_STORE",
     },
+    "option_reranker": {
+        "zh": "再用一个模型决定哪一句先答：sentence-transformers CrossEncoder 的名称或路径",
+        "en": "a further model that decides which sentence comes first: a sentence-transformers CrossEncoder by name or path",
+    },
     "option_article": {"zh": "问哪一篇文章（编号见 yuanwen list）", "en": "which article (ids: yuanwen list)"},
     "option_host": {"zh": "监听的地址（默认 127.0.0.1）", "en": "address to listen on (default 127.0.0.1)"},
     "option_workers": {

@@ -25,6 +25,7 @@ ASKS: Mapping[str, re.Pattern[str]] = {
         "figure": r"图\s?[一二三四五六\d]|哪张图|哪幅图|图片|\bfig(?:ure|\.)?\b|picture|panel",
         "summary": r"总结|概括|概述|归纳|主要内容|讲了什么|summar|overview|recap|in short|main (?:point|finding|conclusion)",
         "status": r"状态|进展|动态|近况|还在|招募|终止|停了|进行|\bstatus\b|recruit|terminat|ongoing|still|stop",
+        "mention": r"提到|提及|提过|提了|谈到|讲到|说到|涉及|mention|br(?:ought|ing) up|c[ao]mes? up|touch(?:ed|es)? on|talk(?:ed|s)? about|discuss|refer(?:red|s)? to",
         "aim": r"目的|目标|旨在|想要?(?:评估|考察|看|知道|弄清)|\baim|purpose|goal|objective|intend|set out|trying to",
     }.items()
 }
@@ -46,6 +47,7 @@ GIVES: Mapping[str, re.Pattern[str]] = {
         "figure": r"图\s?\d|示意图|figure|schematic",
         "summary": r"总结|综上|因此|表明|支持|总之|therefore|overall|in summary|conclu",
         "status": r"招募|终止|正在进行|状态|动态|recruit|terminat|ongoing|complet",
+        "mention": r".",
         "aim": r"旨在|目的|目标|以阐明|以评估|为此|\baim|purpose|objective|in order to",
     }.items()
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from bot.features import (
 )
 from corpus.article import Article, Sentence
 from index.encoder import FloatArray
+from index.reranker import Reranker
 from index.retriever import BankMatch, Hit, SentenceEvidence
 
 MODEL = Path(__file__).with_name("reader.json")
@@ -167,6 +168,23 @@ class TrainedReader:
             ),
             on_topic=on_topic >= 0.5,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RerankingReader:
+    """Another reader's best sentences in the order of a reranker; how many answer, and whether any, is left to it."""
+
+    reader: Reader
+    reranker: Reranker
+
+    def read(self, asked: Asked, hits: Sequence[Hit], evidence: SentenceEvidence, bank: Sequence[BankMatch]) -> Reading:
+        reading = self.reader.read(asked, hits, evidence, bank)
+        if not reading.ranked:
+            return reading
+        scores = self.reranker.scores(asked.query.text, [s.sentence.text for s in reading.ranked])
+        order = np.argsort(-scores, kind="stable")
+        ranked = tuple(replace(reading.ranked[i], span_score=float(scores[i])) for i in order)
+        return replace(reading, ranked=ranked, chosen=ranked[: len(reading.chosen)])
 
 
 def _log_odds(probability: float) -> float:

@@ -100,9 +100,11 @@ def _cell(value: float | None) -> str:
 
 
 def groups(judgements: Sequence[Judgement]) -> list[tuple[str, Summary]]:
-    """All, by language, follow-ups or not, and by type."""
+    """All, by series where there are several, by language, follow-ups or not, and by type."""
+    series = by(judgements, lambda item: f"series {item.id.rstrip('0123456789')}")
     return [
         ("all", Summary.of(judgements)),
+        *(series.items() if len(series) > 1 else ()),
         *by(judgements, lambda item: item.language).items(),
         *by(judgements, lambda item: FOLLOW_UP if item.history else "first turn").items(),
         *by(judgements, lambda item: item.type).items(),

@@ -56,6 +56,9 @@ IMPORTANCE = 1.5
 COMMON = 0.85
 """A token is as good as found where its cosine is within this share of its best anywhere."""
 
+FOUND = 0.5
+"""A token has a counterpart in another text from this cosine on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -124,6 +127,12 @@ class BankMatch:
     least_there: float
     """The worst found of the three tokens of the query that matter most."""
     least_back: float
+    rare_there: float
+    """As `there`, with what few of the candidates share counting for more."""
+    missing_there: float
+    """Share of the query's importance that is not found in the question."""
+    missing_back: float
+    """Share of the question's importance that is not found in the query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +217,24 @@ class LateInteraction:
         return np.asarray(cosines[:, columns[ids]])
 
     def both_ways(self, query: Query, tokens: Tokens) -> FloatArray:
-        """(4, rows): query in row, row in query, and the worst found of the three weightiest tokens of each."""
+        """(7, rows): how far each is found in the other, the worst found of the three weightiest tokens of each, ...
+
+        ... the query in the row by rarity among the rows, and the share of each's importance that the other lacks.
+        """
         ids, begins = tokens.ids, tokens.begins
         cosines = self._cosines(query, ids)
         best = _segments(np.maximum, cosines, begins)
         found, weights = cosines.max(axis=0), self._table.weights[ids]
-        back, total = _segments(np.add, np.stack([found * weights, weights]), begins)
+        back, missed, total = _segments(np.add, np.stack([found * weights, (found < FOUND) * weights, weights]), begins)
         lengths = np.diff(np.append(begins, len(ids)))
         heaviest = np.lexsort((-weights, np.repeat(np.arange(len(begins)), lengths)))
         three = begins + np.minimum(np.arange(3)[:, None], np.maximum(lengths - 1, 0))
         least = np.where(lengths > 0, found[heaviest][np.minimum(three, len(ids) - 1)].min(axis=0), 1)
         there_least = best[weightiest(query.weights)].min(axis=0)
-        return np.stack([query.weights @ best, back / np.where(total > 0, total, 1), there_least, least])
+        total = np.where(total > 0, total, 1)
+        rare = _rare(query.weights, best) @ best
+        missing = query.weights @ (best < FOUND)
+        return np.stack([query.weights @ best, back / total, there_least, least, rare, missing, missed / total])
 
 
 def weightiest(weights: FloatArray, count: int = 3) -> NDArray[np.int64]:
@@ -334,7 +349,7 @@ class LocalRetriever:
         dense = table.dense(query.vector, slice(within.start, within.stop))
         rows = nearest(dense, max(2 * top_k, 48))
         dense = dense[rows]
-        ways = np.tile(dense, (4, 1))
+        ways = np.tile(dense, (7, 1))
         if self._late is not None and query.ids.size:
             ways = self._late.both_ways(query, table.tokens(within.start + rows))
         scores = 0.5 * dense + 0.25 * (ways[0] + ways[1])

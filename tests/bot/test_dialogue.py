@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.dialogue import brief, leans
+from bot.dialogue import brief, leans, parts
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,40 @@ def test_few_words_may_lean_without_saying_so(question: str, short: bool) -> Non
 def test_any_text_leans_or_not(question: str) -> None:
     assert leans(question) in (True, False)
     assert leans(question) == leans(f"  {question}\u200b ")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "OK, different topic - how did they trace them?",
+        "换个问题，它的价格是多少?",
+        "by the way, who wrote it?",
+        "说点别的，那天气呢",
+    ],
+)
+def test_announced_change_of_subject_does_not_lean(question: str) -> None:
+    assert not leans(question)
+    assert not brief(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("Who ran the Houston trial and what is its number?", ["who ran the houston trial", "what is its number"]),
+        ("休斯顿那项是谁做的，现在到哪一步了？", ["休斯顿那项是谁做的", "现在到哪一步了"]),
+        ("原论文发在哪本期刊,doi是多少", ["原论文发在哪本期刊", "doi是多少"]),
+        ("How many people does MDD affect worldwide?", []),
+        ("我弟弟长期酗酒，家里人很担心，结果出了没", []),
+        ("Serotonin and dopamine: what happens to them?", []),
+        ("what is a, what is b, what is c, what is d", []),
+        ("", []),
+    ],
+)
+def test_question_that_asks_several_things_falls_into_them(question: str, asked: list[str]) -> None:
+    assert parts(question) == asked
+
+
+@given(st.text(max_size=80))
+def test_any_text_falls_into_parts_that_ask_something(question: str) -> None:
+    assert len(parts(question)) in (0, 2, 3)
+    assert all(parts(question))

@@ -19,6 +19,7 @@ from index.encoder import (
     load_encoder,
     unit_rows,
 )
+from tests.small_bert import save_bert
 from tests.tiny import write_article
 
 TEXTS = [
@@ -35,39 +36,12 @@ TEXTS = [
 def small_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sentence-transformers folder with a BERT of random weights, made on the spot."""
     from sentence_transformers import SentenceTransformer, models
-    from tokenizers import Tokenizer, decoders, pre_tokenizers, processors
-    from tokenizers.models import WordPiece
-    from torch import manual_seed
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from transformers import BertModel
 
-    manual_seed(1)
     folder = tmp_path_factory.mktemp("bert")
-    characters = sorted(
-        set("灯塔建于年高三十米它每晚亮个小时守人叫林海今七岁鼠跑得更快abcdefghijklmnopqrstuvwxyz0123456789")
-    )
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *characters, *(f"##{c}" for c in characters)]
-    tokenizer = Tokenizer(WordPiece({t: n for n, t in enumerate(vocabulary)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    )
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder / "body")
-    fast.save_pretrained(folder / "body")
-    body = models.Transformer(str(folder / "body"), max_seq_length=64)
+    body = models.Transformer(str(save_bert(folder / "body", BertModel)), max_seq_length=64)
     made = SentenceTransformer(
-        modules=[body, models.Pooling(config.hidden_size)],
+        modules=[body, models.Pooling(body.get_embedding_dimension())],
         prompts={"query": "ask ", "passage": "text "},
         device="cpu",
     )

@@ -9,9 +9,8 @@ threefold. Thresholds are chosen on the development questions of `evaluation/que
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from sklearn.neural_network import MLPClassifier
 from tqdm import tqdm
 
 from bot.chatbot import load_chatbot
+from bot.dialogue import parts
 from bot.features import (
     JOIN_FEATURES,
     MATCH_FEATURES,
@@ -37,12 +37,19 @@ from bot.features import (
 )
 from bot.reader import CONSIDERED, MODEL, Network, ReaderModel, TrainedReader, together
 from corpus.article import BankQuestion, Sentence
-from index.encoder import FloatArray
+from corpus.passage import passages
+from corpus.segment import JiebaTokenizer, Tokenizer
+from index.encoder import Encoder, FloatArray, load_encoder
 from index.retriever import BankMatch, Hit, LocalRetriever, SentenceEvidence
+from index.store import Index
+from training.reader.examples import Example, Written, development, examples, group_of, written
 
-HERE = Path(__file__).parent
-DEVELOPMENT = HERE.parent.parent / "evaluation" / "questions" / "dev.jsonl"
-
+WRITTEN_WEIGHT = 4.0
+"""What a question on an article written for training counts beside one of the bank."""
+PLAIN_STRIDE = 8
+"""Of the examples on the shipped article, how many times fewer train the plain models."""
+APART = 5
+"""Every fifth of those articles is kept apart, to choose the plain thresholds on."""
 NEGATIVES = 16
 BANK_DEPTH = 32
 FALSELY_REFUSED = 0.03
@@ -50,49 +57,8 @@ UNITS = 16
 BAGS = 5
 ALPHA = 0.5
 EPOCHS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A question with the sets of sentences that answer it, none if the article does not."""
-
-    question: str
-    history: tuple[str, ...]
-    answers: tuple[frozenset[int], ...]
-    kind: str
-    """bank, gap, hard, follow_up or off_topic."""
-    group: str = ""
-    """Rows of the bank with the same group are partly hidden."""
-    weight: float = 1.0
-
-
-def examples(retriever: LocalRetriever) -> Iterator[Example]:
-    hard = _table(HERE / "hard.tsv")
-    twice = {row["question"] for row in hard}
-    for _, question in retriever.index.questions:
-        if question.text in twice:
-            continue
-        if question.sentences:
-            yield Example(question.text, (), (frozenset(question.sentences),), "bank", _group(question))
-        else:
-            yield Example(question.text, (), (), "gap", _group(question))
-    for row in hard:
-        answer = frozenset(int(n) for n in row["sids"].split(","))
-        yield Example(row["question"], (), (answer,), "hard", weight=3)
-    for row in _table(HERE / "off_topic.tsv"):
-        yield Example(row["question"], (), (), "off_topic", weight=3)
-    for turn in _lines(HERE / "followups.jsonl"):
-        answers = (frozenset(turn["sids"]),) if turn["sids"] else ()
-        yield Example(turn["question"], tuple(turn["history"]), answers, "follow_up", weight=4)
-
-
-def _table(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8") as stream:
-        return list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-def _lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+BATCH = 1024
+RATE = 0.003
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +90,7 @@ class Collector:
         self._rows: dict[str, int] = {}
         for row, (_, question) in enumerate(retriever.index.questions):
             self._rows[question.text] = row
-            self._groups.setdefault(_group(question), []).append(row)
+            self._groups.setdefault(group_of(question), []).append(row)
 
     def measure(self, example: Example, with_bank: bool) -> Measured:
         asked = self.chatbot.in_conversation(example.question, example.history)
@@ -145,8 +111,18 @@ class Collector:
         return own | {other for other in sorted(siblings) if self._random.random() < 0.5}
 
 
-def _group(question: BankQuestion) -> str:
-    return ",".join(map(str, question.sentences)) or question.topic
+def measure_written(held: Sequence[Written], encoder: Encoder, tokenizer: Tokenizer) -> list[Measured]:
+    """The examples of articles that nothing else is known of."""
+    measured = []
+    for one in tqdm(held, desc="other articles", disable=None):
+        index = Index.build([one.article], passages(one.article, tokenizer), encoder, tokenizer)
+        retriever = LocalRetriever(index, encoder, tokenizer)
+        for example in one.examples:
+            asked = Asked(retriever.prepare(example.question))
+            hits = retriever.retrieve(asked.query)
+            evidence = retriever.evidence(asked.query, one.article.id, hits)
+            measured.append(Measured(example, asked, hits, evidence, (), match_features(asked, one.article, ())))
+    return measured
 
 
 def fit(rows: FloatArray, labels: FloatArray, weights: FloatArray, units: int, seed: int) -> Network:
@@ -176,7 +152,15 @@ def _network(
     """Weights and bias of the hidden layer, then of the output, (1, units) and (1,)."""
     # scikit-learn's network takes no sample weights: a sample is drawn by them instead.
     draw = np.random.default_rng(seed).choice(len(scaled), len(scaled), p=weights / weights.sum())
-    net = MLPClassifier((units,), alpha=ALPHA, max_iter=EPOCHS, early_stopping=True, random_state=seed)
+    net = MLPClassifier(
+        (units,),
+        alpha=ALPHA,
+        batch_size=min(BATCH, len(scaled)),
+        learning_rate_init=RATE,
+        max_iter=EPOCHS,
+        early_stopping=True,
+        random_state=seed,
+    )
     net.fit(scaled[draw], labels[draw])
     (first, second), (shift, last) = net.coefs_, net.intercepts_
     return first, shift, second.T, last
@@ -192,7 +176,7 @@ def untrained() -> ReaderModel:
     return ReaderModel(even(MATCH_FEATURES), even(SENTENCE_FEATURES), question, question, even(JOIN_FEATURES), 0.5, 0.9)
 
 
-def fit_match(measured: Sequence[Measured], seed: int) -> Network:
+def fit_match(measured: Sequence[Measured], units: int, seed: int) -> Network:
     """Same answer or not, over the questions of the bank near each example."""
     rows, labels, weights = [], [], []
     for one in measured:
@@ -202,7 +186,7 @@ def fit_match(measured: Sequence[Measured], seed: int) -> Network:
             weights += [one.example.weight / len(one.bank)] * len(one.bank)
     if not rows:
         return untrained().match
-    return fit(np.concatenate(rows), np.array(labels, np.float32), np.array(weights, np.float32), 0, seed)
+    return fit(np.concatenate(rows), np.array(labels, np.float32), np.array(weights, np.float32), units, seed)
 
 
 def _same(one: Measured, question: BankQuestion) -> bool:
@@ -319,7 +303,7 @@ def report(model: ReaderModel, held: Sequence[Read]) -> str:
 
 def train(measured: Sequence[Measured], units: int, seed: int) -> ReaderModel:
     """Match, then sentence, then the two decisions on the question as a whole, each over what the one before says."""
-    match = fit_match(measured, seed)
+    match = fit_match(measured, units, seed)
     sentence = fit_sentences(measured, match, units, seed)
     reads = [read(one, match, sentence) for one in measured]
     rows = np.stack([one.overall() for one in reads])
@@ -333,21 +317,6 @@ def train(measured: Sequence[Measured], units: int, seed: int) -> ReaderModel:
 
     join = fit_join(reads, units, seed)
     return ReaderModel(match, sentence, decision(truth), decision(topical), join, threshold=0.5, together=0.5)
-
-
-def development(file: Path = DEVELOPMENT) -> list[Example]:
-    """What reaches the reader of the development questions: the rest is met by rules before it."""
-    aside = {"advice", "crisis", "greeting", "injection"}
-    return [
-        Example(
-            row["question"],
-            tuple(row.get("history", ())),
-            tuple(frozenset(ids) for ids in row["gold_sids"]) if row["answerable"] else (),
-            "development",
-        )
-        for row in _lines(file)
-        if row["type"] not in aside
-    ]
 
 
 def as_dict(model: ReaderModel) -> dict[str, Any]:
@@ -379,18 +348,25 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=UNITS, help="hidden units, 0 for logistic regressions")
     given = parser.parse_args()
     models = {}
+    articles = written(weight=WRITTEN_WEIGHT)
+    halves = ([a for i, a in enumerate(articles) if bool(i % APART) is used] for used in (True, False))
+    others, apart = (measure_written(half, load_encoder(), JiebaTokenizer()) for half in halves)
     for name in ("bank", "plain"):
         collector = Collector(given.seed)
-        every = list(examples(collector.retriever))
-        alone = [one for one in every if not one.history]
+        # Without its bank the shipped article is one among others.
+        every = list(examples(collector.retriever))[:: 1 if name == "bank" else PLAIN_STRIDE]
+        alone = [one for one in every if not (one.history or parts(one.question))]
         measured = [collector.measure(one, name == "bank") for one in tqdm(alone, desc=name, disable=None)]
-        # What a follow-up leans on is the answer to the question before, so a first reader must be there to give it.
-        first = train(measured, given.units, given.seed)
+        # A follow-up leans on the answer to the question before, and one that asks several things on the answer to
+        # each: a first reader must be there to give them.
+        first = train(measured, 0, given.seed)
         collector.chatbot = replace(collector.chatbot, reader=TrainedReader({"bank": first, "plain": first}))
-        measured += [collector.measure(one, name == "bank") for one in every if one.history]
+        measured += [collector.measure(one, name == "bank") for one in every if one.history or parts(one.question)]
         held = [collector.measure(one, name == "bank") for one in development()]
-        written = [one for one in measured if one.example.kind in ("hard", "follow_up")]
-        models[name] = as_dict(tune(train(measured, given.units, given.seed), held, written))
+        further = [one for one in measured if one.example.kind in ("hard", "follow_up")]
+        if name == "plain":
+            measured, held = measured + others, apart
+        models[name] = as_dict(tune(train(measured, given.units, given.seed), held, further))
     given.out.write_text(json.dumps(models) + "\n", encoding="utf-8")
 
 
