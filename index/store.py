@@ -212,7 +212,7 @@ def engine_of(address: str | None, key: str) -> Engine:
         from index.engines.milvus import MilvusEngine
     except ModuleNotFoundError as error:
         raise StoreError(
-            f"expected the package {error.name}, which --store needs, found none; pip install 'yuanwen[milvus]'"
+            f"expected the package {error.name}, which --store needs, found none; next: pip install pymilvus"
         ) from error
     return MilvusEngine(address, key)
 
