@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from bot.features import Asked
 from bot.reader import Reader, TrainedReader
-from corpus.language import search_key
+from corpus.language import has_han, search_key
 from corpus.segment import JiebaTokenizer, Tokenizer
 from evaluation.benchmark import Collection, Row, Text, article_of, by_article, retriever_of, rows_of
 from evaluation.metrics import Ranking, auroc, best_rows, bitext_accuracy, gold_ranks, rejected, standardise
@@ -52,9 +52,10 @@ OTHERS_QUESTIONS = 8
 """... so many of each."""
 
 
-SENTENCES, PASSAGE = Fusion(dense=0.0, lexical=0.8, dense_latin=0.5, lexical_latin=0.2), 0.7
-"""How `full` puts the scores of a sentence together, and what the score of its passage counts beside them.
+SENTENCES, PASSAGE = {True: (0.0, 0.8), False: (0.5, 0.2)}, 0.7
+"""What cosine and words count where `full` picks a sentence, for a question with Chinese in it and for one without.
 
+Late interaction counts one, the score of the sentence's passage the last of these numbers.
 Like the weights for passages, chosen on development data; the bot's reader has its own way.
 """
 
@@ -173,14 +174,14 @@ class Full:
         """Cosine, words, late interaction and the passage that a sentence stands in, standardised and weighted."""
         found = []
         for query, hits, evidence in self.evidence(text, questions):
-            dense, words = SENTENCES.weights(query.key)
+            dense, words = SENTENCES[has_han(query.key)]
             held = {number: hit.retrieval_score for hit in hits for number in hit.passage.sentences}
             worst = min(held.values(), default=0.0)
             passage = np.array([held.get(sentence.id, worst) for sentence in evidence.sentences])
             found.append(
                 dense * standardise(evidence.dense)
                 + words * standardise(evidence.lexical)
-                + SENTENCES.late * standardise(evidence.weights @ evidence.late)
+                + standardise(evidence.weights @ evidence.late)
                 + PASSAGE * standardise(passage)
             )
         return np.stack(found)
@@ -508,8 +509,8 @@ def tune(benchmark: Benchmark, encoder: str | None) -> str:
     def line(title: str, recall: int, part: tuple[bool, bool, bool]) -> str:
         cells = []
         for name, kept in found.items():
-            dense, lexical = base.weights("" if " en->" in name else "问")
-            weights = [w if there else 0 for w, there in zip((dense, lexical, base.late), part, strict=True)]
+            lexical = base.lexical_latin if " en->" in name else base.lexical
+            weights = [w if there else 0 for w, there in zip((base.dense, lexical, base.late), part, strict=True)]
             cells.append(f"{_mean(kept[recall], weights):.4f}")
         return f"| {title} | {' | '.join(cells)} |"
 

@@ -41,18 +41,13 @@ class Fusion:
     `python -m evaluation.retrieval --tune`.
     """
 
-    dense: float = 0.3
-    lexical: float = 0.5
-    """These two for a question with Chinese in it ..."""
-    dense_latin: float = 0.6
+    dense: float = 0.6
+    lexical: float = 0.6
+    """For a question with Chinese in it."""
     lexical_latin: float = 0.1
-    """... and for one without."""
+    """For one without."""
     late: float = 1.0
     candidates: int = 150
-
-    def weights(self, key: str) -> tuple[float, float]:
-        """What dense and lexical scores count for a question of this search key."""
-        return (self.dense, self.lexical) if has_han(key) else (self.dense_latin, self.lexical_latin)
 
 
 IMPORTANCE = 1.5
@@ -296,8 +291,8 @@ class LocalRetriever:
         by_word = lexical.at(words, rows)
         found = self._best(query, tokens)
         late = _rare(query.weights, found) @ found
-        by_vector, by_words = fusion.weights(query.key)
-        total = by_vector * _standard(dense) + by_words * _standard(by_word) + fusion.late * _standard(late)
+        by_words = fusion.lexical if has_han(query.key) else fusion.lexical_latin
+        total = fusion.dense * _standard(dense) + by_words * _standard(by_word) + fusion.late * _standard(late)
         return [
             Hit(self._passage(int(rows[i])), float(total[i]), float(dense[i]), float(by_word[i]), float(late[i]))
             for i in np.argsort(-total, kind="stable")[:top_k]

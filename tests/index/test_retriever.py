@@ -113,9 +113,8 @@ def test_hits_are_ordered_by_the_sum_of_standardised_scores(
     def standard(scores: np.ndarray) -> np.ndarray:
         return (scores - scores.mean()) / scores.std() if scores.std() > 1e-9 else scores * 0
 
-    latin = question.isascii()
-    weights = (fusion.dense_latin, fusion.lexical_latin) if latin else (fusion.dense, fusion.lexical)
-    total = weights[0] * standard(dense) + weights[1] * standard(lexical) + fusion.late * standard(late)
+    share = fusion.lexical_latin if question.isascii() else fusion.lexical
+    total = fusion.dense * standard(dense) + share * standard(lexical) + fusion.late * standard(late)
     by_number = {hit.passage.number: hit for hit in hits}
     np.testing.assert_allclose([by_number[p.number].dense for p in index.passages], dense, atol=1e-5)
     np.testing.assert_allclose([by_number[p.number].late for p in index.passages], late, atol=1e-5)
