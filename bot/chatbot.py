@@ -279,23 +279,22 @@ class _Frame:
         seen, found = set(shown), []
         for match in bank:
             answered = match.question.sentences
-            if answered and not seen & set(answered) and _reads(self.tongue, match.question.text):
+            if answered and not seen & set(answered) and _presentable(self.tongue, match.question.text):
                 seen |= set(answered)
                 found.append(_in_script(match.question.text, self.tongue))
         return tuple(found[:3])
 
 
-def _reads(language: Tongue, question: str) -> bool:
-    """Whether a question of the bank is in the reader's language alone; some mix two."""
-    return detect_language(question) in (("en",) if language == "en" else ("zh-Hans", "zh-Hant"))
+def _presentable(language: Tongue, question: str) -> bool:
+    """Whether a question of the bank can be shown: a whole one, in the reader's language alone; some mix two."""
+    whole = question.endswith(("?", "？")) and 8 <= len(question) <= 60
+    return whole and detect_language(question) in (("en",) if language == "en" else ("zh-Hans", "zh-Hant"))
 
 
 @lru_cache(maxsize=256)
 def starters(article: Article, language: Tongue) -> tuple[str, ...]:
     """Questions to begin with: from the bank, on sentences spread over the article."""
-    own = [
-        q for q in article.questions if len(q.sentences) == 1 and 8 <= len(q.text) <= 60 and _reads(language, q.text)
-    ]
+    own = [q for q in article.questions if len(q.sentences) == 1 and _presentable(language, q.text)]
     places = [len(own) * part // 8 for part in (1, 4, 6)]
     return tuple(_in_script(own[i].text, language) for i in places) if own else ()
 

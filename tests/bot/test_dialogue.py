@@ -94,6 +94,8 @@ def test_announced_change_of_subject_does_not_lean(question: str) -> None:
         ("我弟弟长期酗酒，家里人很担心，结果出了没", []),
         ("Serotonin and dopamine: what happens to them?", []),
         ("what is a, what is b, what is c, what is d", []),
+        ("My brother drinks and is depressed, is there a study?", []),
+        ("Is it safe, and is it approved?", ["is it safe", "is it approved"]),
         ("", []),
     ],
 )
