@@ -52,7 +52,7 @@ APART = 5
 """Every fifth of those articles is kept apart, to choose the plain thresholds on."""
 NEGATIVES = 16
 BANK_DEPTH = 32
-FALSELY_REFUSED = 0.02
+FALSELY_REFUSED = 0.015
 UNITS = 16
 BAGS = 5
 ALPHA = 0.5
