@@ -34,7 +34,7 @@ _CHANGES_SUBJECT = re.compile(
     r"|changing (?:topic|subject)s?|by the way|btw|something else entirely|never ?mind)\b"
 )
 _JOINT = re.compile(
-    r"(\s*[,，;；、?？。]\s*(?:(?:以及|并且?|同时|顺便|另外|还有|而且?|还|又|and|plus|also)\b\s*)?"
+    r"(\s*[,，;；、?？。]\s*(?:(?:以及|并且?|同时|顺便|另外|还有|而且?|还|又|(?:and|plus|also)\b)\s*)?"
     r"|\s*(?:以及|并且|顺便问?|另外|还有)\s*|\s+(?:and|plus|&|as well as|and also)\s+)"
 )
 _ASKING = re.compile(

@@ -428,15 +428,21 @@ def _traits(article: Article) -> _Traits:
     around = terms.copy()
     ordinals = np.zeros(len(keys), dtype=np.int64)
     lasts = np.zeros(len(keys), dtype=bool)
-    openers = sorted({s.item for s in article.sentences if s.item})
+    items: dict[int, list[int]] = {}
+    openers: dict[int, list[int]] = {}
+    for s in article.sentences:
+        if s.item:
+            items.setdefault(s.item, []).append(s.id)
+            if s.id == s.item:
+                openers.setdefault(s.section, []).append(s.id)
     for row, s in enumerate(article.sentences):
         section = article.section_of(s).sentences
-        whole = (other.id for other in article.sentences if s.item and other.item == s.item)
+        whole = items[s.item] if s.item else ()
         beside = (n for n in (s.id - 1, s.id + 1) if n in section and article.sentence(n).item == s.item)
         for n in {section[0], *beside, *whole}:
             around[row] |= terms[n - 1]
         if s.item:
-            siblings = [n for n in openers if article.sentence(n).section == s.section]
+            siblings = openers[s.section]
             ordinals[row] = siblings.index(s.item) + 1
             lasts[row] = s.item == siblings[-1]
     kinds = (Evidence.HEADING, Evidence.DISCLAIMER, Evidence.CAPTION, Evidence.REFERENCE)

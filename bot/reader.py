@@ -172,7 +172,10 @@ class TrainedReader:
 
 @dataclass(frozen=True, slots=True)
 class RerankingReader:
-    """Another reader's best sentences in the order of a reranker; how many answer, and whether any, is left to it."""
+    """Another reader's best sentences in the order of a reranker; how many answer, and whether any, is left to it.
+
+    The span scores are the reranker's then; a follow-up is put to it behind the question before.
+    """
 
     reader: Reader
     reranker: Reranker

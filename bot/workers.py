@@ -56,6 +56,9 @@ class Workers:
         except BrokenProcessPool:
             with self._lock:
                 if self._pool is pool:
+                    # The others ignore the signal that they are sent, and may wait for a lock that died with this one.
+                    for process in list((pool._processes or {}).values()):
+                        process.kill()
                     self._pool = self._start()
             return self._pool.submit(call, *arguments).result()
 

@@ -185,9 +185,11 @@ class MilvusStore:
             # A graph may leave out a few of the rows that it is asked for by name.
             for row in self._client.get(self._collection, missed, output_fields=["tokens", "vector"]):
                 held[row["id"]] = float(np.array(row["vector"], dtype=np.float32) @ vector), row["tokens"]
-        tokens = [np.frombuffer(base64.b64decode(held[row][1]), dtype="<i4") for row in ids]
+        # A bot that reads a newer version of an article has deleted the older one: nothing speaks for its rows here.
+        found = [held.get(row, (0.0, "")) for row in ids]
+        tokens = [np.frombuffer(base64.b64decode(packed), dtype="<i4") for _, packed in found]
         table = Table.of(np.empty((len(ids), 0), dtype=np.float32), tokens)
-        return np.array([held[row][0] for row in ids], dtype=np.float32), Tokens(table.ids, table.offsets[:-1])
+        return np.array([product for product, _ in found], dtype=np.float32), Tokens(table.ids, table.offsets[:-1])
 
     def _search(self, vector: FloatArray, k: int, condition: str, fields: Sequence[str] = ()) -> list[dict[str, Any]]:
         [found] = self._client.search(

@@ -66,9 +66,13 @@ def test_processes_map_the_same_files_shared(workers: Workers) -> None:
 
 def test_process_that_is_killed_is_replaced(workers: Workers, chatbot: Chatbot) -> None:
     before = workers.pids
+    old = list((workers._pool._processes or {}).values())
     os.kill(before[0], signal.SIGKILL)
     assert workers.ask(QUESTIONS[0]) == chatbot.ask(QUESTIONS[0])
     assert set(workers.pids).isdisjoint(before)
+    for process in old:
+        process.join(30)
+        assert process.exitcode is not None
 
 
 def test_serve_answers_from_several_processes_on_one_port(shipped_cache: Path) -> None:

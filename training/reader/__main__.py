@@ -3,7 +3,8 @@
 Every question of the bank serves as a query from which its own row is hidden, and half of the rows that share its
 answer, so that the model sees the bank as a stranger's question meets it; known gaps likewise, with half of their
 topic hidden. `hard.tsv` are rows of the bank by an author of their own: only their own row is hidden, and they count
-threefold. Thresholds are chosen on the development questions of `evaluation/questions`.
+threefold. Thresholds are chosen on the development questions of `evaluation/questions`. For articles without a bank
+the models learn from `articles/` as well, a fifth of which is kept apart for the thresholds.
 """
 
 from __future__ import annotations
