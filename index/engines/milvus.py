@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -17,6 +18,9 @@ from pymilvus import DataType, MilvusClient, MilvusException
 
 from index.encoder import FloatArray
 from index.segment import Member, Segment, StoreError, Table, Tokens
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BATCH = 1000
 """Rows of one insert: what it acknowledges is safe, whoever is killed next."""
@@ -33,6 +37,22 @@ GRAPH_SECONDS = 600
 
 BREADTH = 400
 """Rows that a search of the graph keeps in view."""
+
+
+def _or_store_error(call: Callable[P, T]) -> Callable[P, T]:
+    """The call, with what the server refuses or leaves unanswered as a StoreError."""
+
+    @wraps(call)
+    def guarded(*given: P.args, **named: P.kwargs) -> T:
+        try:
+            return call(*given, **named)
+        except MilvusException as error:
+            raise StoreError(
+                f"expected Milvus to {call.__name__} passages, found: {error}; "
+                "see to the server, then start again: what it acknowledged is kept"
+            ) from error
+
+    return guarded
 
 
 class MilvusEngine:
@@ -58,6 +78,7 @@ class MilvusEngine:
                 "start it, or leave --store out to keep the index in files"
             ) from error
 
+    @_or_store_error
     def keep(self, folder: Path, segment: Segment) -> None:
         """Insert what is missing of the articles; those that are whole already, from here or elsewhere, stay."""
         if "passages" not in segment.tables:
@@ -77,6 +98,7 @@ class MilvusEngine:
     def table(self, folder: Path) -> None:
         """None: it is not in the folder."""
 
+    @_or_store_error
     def holds(self, members: Sequence[Member]) -> bool:
         """Whether every row of these is there."""
         versions = [member.version for member in members if member.rows[0]]
@@ -84,9 +106,11 @@ class MilvusEngine:
             return True
         return self._there() and self._whole(versions) == set(versions)
 
+    @_or_store_error
     def open(self, folders: Sequence[Path], segments: Sequence[Segment], live: Sequence[Sequence[bool]]) -> MilvusStore:
         return MilvusStore(self.client, self.collection, segments, live)
 
+    @_or_store_error
     def prune(self, members: Sequence[Member]) -> None:
         if not self._there():
             return
@@ -165,6 +189,7 @@ class MilvusStore:
         self._versions = [member.version for member in compress(members, alive)]
         self._base_of = dict(zip(self._versions, self._bases.tolist(), strict=True))
 
+    @_or_store_error
     def search(self, vector: FloatArray, k: int, among: range | None = None) -> NDArray[np.int64]:
         """Rows of the k nearest, best first; `among` keeps to the rows of one article."""
         if among is not None:
@@ -175,6 +200,7 @@ class MilvusStore:
         # An older version that another process has not deleted yet has no row here.
         return np.array([row for row in rows if row is not None], dtype=np.int64)
 
+    @_or_store_error
     def read(self, vector: FloatArray, rows: NDArray[np.int64]) -> tuple[FloatArray, Tokens]:
         """The inner product and the token ids of each of these rows."""
         ids = [self._id(row) for row in rows.tolist()]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymilvus import MilvusException
 
 from corpus.article import Article, load_article, parse
 from corpus.segment import JiebaTokenizer
@@ -266,6 +267,29 @@ def test_store_that_lost_its_passages_is_filled_again(case: Case, keeper: Articl
     retriever = LocalRetriever(case.open((keeper,), say=said.append), ENCODER, TOKENIZER)
     assert said == ["The saved index is damaged (the store lacks passages that the manifest lists): building it again."]
     assert found(retriever, "灯塔有多高?") == found(before, "灯塔有多高?")
+
+
+def test_passages_that_another_bot_has_deleted_are_no_error(case: Case, keeper: Article) -> None:
+    if not case.address:
+        pytest.skip("files are no other bot's")
+    retriever = case.retriever((keeper, boats(90)))
+    case.open((boats(90),), "there")
+    assert {hit.passage.article for hit in found(retriever, QUESTIONS[0], "boats")} == {"boats"}
+    # Words are still looked up here, so that the passages come without a vector to speak for them.
+    assert all(hit.dense == hit.late == 0 for hit in found(retriever, "灯塔有多高?", "lighthouse"))
+
+
+def test_store_that_does_not_answer_is_named(case: Case, keeper: Article, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not case.address:
+        pytest.skip("files answer or are damaged")
+    retriever = case.retriever((keeper,))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MilvusException(message="gone away")
+
+    monkeypatch.setattr(retriever.index.store._client, "search", refuse)
+    with pytest.raises(StoreError, match=r"expected Milvus to search passages, found: .*gone away"):
+        found(retriever, "灯塔有多高?")
 
 
 def test_server_that_is_killed_has_all_that_it_acknowledged(server: MilvusServer, tmp_path: Path, plain: Plain) -> None:
