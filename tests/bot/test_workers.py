@@ -80,22 +80,24 @@ def test_serve_answers_from_several_processes_on_one_port(shipped_cache: Path) -
     environment = {**os.environ, "YUANWEN_CACHE": str(shipped_cache), "YUANWEN_DEBUG": "1"}
     command = [sys.executable, "-m", "bot", "serve", "--workers", "2", "--port", "0", "--no-open"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr
-        address = next(re.findall(r"http://\S+", line)[0] for line in server.stderr if "http://" in line)
-        end = time.monotonic() + 120
-        while httpx.get(f"{address}/readyz").status_code != 200:
-            assert time.monotonic() < end
-            threading.Event().wait(0.2)
-        with ThreadPoolExecutor(4) as threads:
-            body = {"question": QUESTIONS[0]}
-            answers = list(threads.map(lambda _: httpx.post(f"{address}/api/ask", json=body, timeout=30), range(8)))
-        assert {answer.status_code for answer in answers} == {200}
-        assert len({answer.text for answer in answers}) == 1
-        assert "<gradio-app" in httpx.get(address).text
-        processes = [pid for pid in _children(server.pid) if "passages.vectors.npy" in _maps(pid)]
-        assert len(processes) == 2
-        descriptors = [os.pidfd_open(pid) for pid in processes]
-        server.kill()
+        try:
+            assert server.stderr
+            address = next(re.findall(r"http://\S+", line)[0] for line in server.stderr if "http://" in line)
+            end = time.monotonic() + 120
+            while httpx.get(f"{address}/readyz").status_code != 200:
+                assert time.monotonic() < end
+                threading.Event().wait(0.2)
+            with ThreadPoolExecutor(4) as threads:
+                body = {"question": QUESTIONS[0]}
+                answers = list(threads.map(lambda _: httpx.post(f"{address}/api/ask", json=body, timeout=30), range(8)))
+            assert {answer.status_code for answer in answers} == {200}
+            assert len({answer.text for answer in answers}) == 1
+            assert "<gradio-app" in httpx.get(address).text
+            processes = [pid for pid in _children(server.pid) if "passages.vectors.npy" in _maps(pid)]
+            assert len(processes) == 2
+            descriptors = [os.pidfd_open(pid) for pid in processes]
+        finally:
+            server.kill()
     for descriptor in descriptors:
         assert select.select([descriptor], [], [], 20)[0], "a process outlives its server"
         os.close(descriptor)
