@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 STEPS := $(BIN)/python -X utf8
+# As the bot itself has it: on matrices as small as ours threads cost more than they bring.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help serve dev test check format eval scale train load lock audit browser clean
@@ -35,10 +37,10 @@ format: $(VENV)/.dev  ## mend formatting and what lint can mend itself
 	$(BIN)/ruff check --fix .
 
 eval: $(VENV)/.dev  ## measure answers and speed, and retrieval where there is a benchmark: make eval DATA=folder
-	$(STEPS) -m evaluation $(if $(DATA),--data "$(DATA)") $(ARGS)
+	$(ONE_THREAD) $(STEPS) -m evaluation $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 scale: $(VENV)/.dev  ## measure growth to a million passages, beside a Milvus server of its own: make scale DATA=folder
-	$(STEPS) -m tests.milvus $(STEPS) -m evaluation.scale --plot docs/images/scale.svg $(if $(DATA),--data "$(DATA)") $(ARGS)
+	$(ONE_THREAD) $(STEPS) -m tests.milvus $(STEPS) -m evaluation.scale --plot docs/images/scale.svg $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 train: $(VENV)/.dev  ## train the encoder from files of pairs: make train DATA=folder
 	@test -n "$(DATA)" || { echo "expected a folder of *.tsv.xz pairs; next: make train DATA=folder"; exit 2; }
