@@ -34,8 +34,8 @@ _CHANGES_SUBJECT = re.compile(
     r"|changing (?:topic|subject)s?|by the way|btw|something else entirely|never ?mind)\b"
 )
 _JOINT = re.compile(
-    r"(\s*[,，;；、?？。]\s*(?:(?:以及|并且?|同时|顺便|另外|还有|而且?|还|又|(?:and|plus|also)\b)\s*)?"
-    r"|\s*(?:以及|并且|顺便问?|另外|还有)\s*|\s+(?:and|plus|&|as well as|and also)\s+)"
+    r"([,，;；、?？。]\s*(?:(?:以及|并且?|同时|顺便|另外|还有|而且?|还|又|(?:and|plus|also)\b)\s*)?"
+    r"|以及|并且|顺便问?|另外|还有|(?<=\s)(?:and also|and|plus|&|as well as)(?=\s))"
 )
 _ASKING = re.compile(
     r"什么|啥|哪|几|谁|怎|多少|多大|多久|如何|为何|是否|吗|\b(?:what|which|who|whom|whose|when|where|why|how|whether)\b"
@@ -65,7 +65,7 @@ def parts(question: str) -> list[str]:
     >>> parts("serotonin and dopamine, what happens to them?")
     []
     """
-    pieces = _JOINT.split(core(search_key(question)).rstrip("?？。!！ "))
+    pieces = [piece.strip() for piece in _JOINT.split(core(search_key(question)).rstrip("?？。!！ "))]
     joints = ["", *pieces[1::2]]
     found = [piece for joint, piece in zip(joints, pieces[::2], strict=True) if _asking(piece, joint)]
     return found if 2 <= len(found) <= MOST_PARTS else []
@@ -75,5 +75,5 @@ def _asking(piece: str, joint: str) -> bool:
     """Whether a piece of a question asks something by itself; `and is depressed` does not, `, and is it safe` does."""
     if _ASKING.search(piece):
         return True
-    predicate = joint.strip() == "and"
+    predicate = joint == "and"
     return any(asked for kind, asked in zip(KINDS, asks(piece), strict=True) if not (predicate and kind == "yesno"))

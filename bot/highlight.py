@@ -48,7 +48,7 @@ class Highlighter:
         spans, units, weights = self._words(sentence)
         table = self._encoder.table
         if table is None or not len(spans):
-            words = set(self._tokenizer.search_terms(key))
+            words = {token.text for token in self._tokenizer.tokens(key)}
             return [span for span in spans if search_key(span.of(sentence)) in words and span.end - span.start > 1]
         ids = self._encoder.token_ids([key])[0]
         if not ids.size:

@@ -513,5 +513,6 @@ def test_service_and_container_start_the_server_without_privileges() -> None:
 
 def test_every_variable_of_the_samples_is_a_setting() -> None:
     known = {f"YUANWEN_{name.upper()}" for name in Settings.__slots__}
+    known |= set(re.findall(r"YUANWEN_[A-Z_]+", (ROOT / "bot" / "cli.py").read_text(encoding="utf-8")))
     for file in [*(ROOT / "deploy").iterdir(), *(ROOT / "examples").iterdir()]:
         assert set(re.findall(r"YUANWEN_[A-Z_]+", file.read_text(encoding="utf-8"))) <= known, file.name

@@ -127,7 +127,9 @@ def test_bank_finds_a_question_of_its_own_first(tiny_retriever: LocalRetriever, 
     for _, question in tiny_index.questions[::97]:
         matches = tiny_retriever.bank(tiny_retriever.prepare(question.text), "msc-depression")
         assert matches[0].retrieval_score == pytest.approx(1, abs=1e-3)
-        assert search_key(matches[0].question.text) == search_key(question.text)
+        # To the tiny encoder two words now and then are one.
+        best = {search_key(m.question.text) for m in matches if m.retrieval_score > matches[0].retrieval_score - 1e-3}
+        assert search_key(question.text) in best
 
 
 def test_bank_scores_are_half_cosine_half_late_interaction_both_ways(
