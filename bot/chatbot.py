@@ -275,14 +275,14 @@ class _Frame:
         )
 
     def suggestions(self, bank: Sequence[BankMatch], shown: Collection[int]) -> tuple[str, ...]:
-        """Questions of the bank near this one that other sentences answer, in the reader's language."""
+        """Questions of the bank near this one that other sentences answer, then others, in the reader's language."""
         seen, found = set(shown), []
         for match in bank:
             answered = match.question.sentences
             if answered and not seen & set(answered) and _presentable(self.tongue, match.question.text):
                 seen |= set(answered)
                 found.append(_in_script(match.question.text, self.tongue))
-        return tuple(found[:3])
+        return tuple(dict.fromkeys((*found, *starters(self.article, self.tongue))))[:3]
 
 
 def _presentable(language: Tongue, question: str) -> bool:
