@@ -517,7 +517,7 @@ def create_app(
         if isinstance(route, Route) and route.methods:
             own[route.path] = own.get(route.path, frozenset()) | frozenset(route.methods)
     app.mount("/", late_page)
-    edge.protect(app, settings, own)
+    edge.protect(app, settings, own, service.in_crisis)
     return app
 
 

@@ -9,7 +9,7 @@ import math
 import re
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -138,11 +139,40 @@ def network_of(client: str) -> str:
     return str(address)
 
 
-class RateLimit:
-    """429 with Retry-After for an address that asks too often; `rates` maps paths of POST requests to rates."""
+def question_of(body: bytes) -> str:
+    """What a request of the API (`question`) or of the chat page (first of `data`) asks; empty if unreadable."""
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(asked, dict):
+        return ""
+    data = asked.get("data")
+    text = data[0] if isinstance(data, list) and data else asked.get("question")
+    return text if isinstance(text, str) else ""
 
-    def __init__(self, app: ASGIApp, rates: Mapping[str, str]) -> None:
+
+def replaying(body: bytes, receive: Receive) -> Receive:
+    """A request whose body has been read, once more from its start."""
+    unread = [body]
+
+    async def again() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        return await receive()
+
+    return again
+
+
+class RateLimit:
+    """429 with Retry-After for an address that asks too often; `rates` maps paths of POST requests to rates.
+
+    Nobody in danger is sent away: `in_crisis` judges what is asked beyond the rate.
+    """
+
+    def __init__(self, app: ASGIApp, rates: Mapping[str, str], in_crisis: Callable[[str], bool]) -> None:
         self.app = app
+        self._in_crisis = in_crisis
         self._rates = {path: parse_many(rate) for path, rate in rates.items()}
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
@@ -151,6 +181,12 @@ class RateLimit:
             client = network_of(scope["client"][0] if scope["client"] else "")
             for rate in self._rates[scope["path"]]:
                 if not self._limiter.hit(rate, scope["path"], client):
+                    try:
+                        body = await Request(scope, receive).body()
+                    except ClientDisconnect:
+                        return None
+                    if self._in_crisis(question_of(body)):
+                        return await self.app(scope, replaying(body, receive), send)
                     reset = self._limiter.get_window_stats(rate, scope["path"], client).reset_time
                     seconds = max(1, math.ceil(reset - time.time()))
                     language = language_of(Headers(scope=scope))
@@ -258,11 +294,13 @@ class SecurityHeaders:
         await (self._page if page else self._widget)(scope, receive, without_framing)
 
 
-def protect(app: FastAPI, settings: Settings, own: Mapping[str, frozenset[str]]) -> None:
+def protect(
+    app: FastAPI, settings: Settings, own: Mapping[str, frozenset[str]], in_crisis: Callable[[str], bool]
+) -> None:
     """Put every layer round the app; `own` are the routes, with their methods, that are not Gradio's."""
     # Added last, met first: headers go on every answer, then hosts, then what is open, then sizes and rates.
     rates = dict.fromkeys(own, settings.rate) | {"/gradio_api/queue/join": settings.page_rate}
-    app.add_middleware(RateLimit, rates=rates)
+    app.add_middleware(RateLimit, rates=rates, in_crisis=in_crisis)
     app.add_middleware(BodyLimit)
     app.add_middleware(OpenRoutes, routes={**PAGE_ROUTES, **own})
     app.add_middleware(

@@ -23,6 +23,7 @@ import opencc
 RULES = Path(__file__).parent / "rules"
 
 LONGEST_GRAM = 4
+LONGEST_PHRASE = 3
 
 # A longer text is judged by its first and last halves of this length, so that time stays bounded.
 LIMIT = 4_000
@@ -238,9 +239,19 @@ class Masking:
         return Reading(views, self.frames(views), real, self.topic_nouns(real))
 
 
+def runs(views: Views) -> set[str]:
+    """What a second opinion reads of a text: its short runs of characters and, between spaces, of English words."""
+    text, words = views.joined, views.en.split()
+    grams = {text[i : i + n] for n in range(1, LONGEST_GRAM + 1) for i in range(len(text) - n + 1)}
+    phrases = {
+        f" {' '.join(words[i : i + n])} " for n in range(1, LONGEST_PHRASE + 1) for i in range(len(words) - n + 1)
+    }
+    return grams | phrases
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class SecondOpinion:
-    """A linear reading of character runs, for what no rule foresaw; fitted by `training.safety`."""
+    """A linear reading of runs of characters and of words, for what no rule foresaw; fitted by `training.safety`."""
 
     heard: RuleSet
     """The questions that it may speak on."""
@@ -263,9 +274,7 @@ class SecondOpinion:
 
     def score(self, views: Views) -> float:
         """How much a question sounds like what is looked for: log-odds."""
-        text = views.joined
-        grams = {text[i : i + n] for n in range(1, LONGEST_GRAM + 1) for i in range(len(text) - n + 1)}
-        found = [weight for gram in grams if (weight := self.weights.get(gram)) is not None]
+        found = [weight for run in runs(views) if (weight := self.weights.get(run)) is not None]
         return self.bias + sum(found) / 1000 / max(1.0, math.sqrt(len(found)))
 
 

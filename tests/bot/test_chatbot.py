@@ -267,12 +267,16 @@ def test_question_that_mentions_suicide_gets_its_answer_and_one_line(make_chatbo
     ],
 )
 def test_advice_is_referred_and_never_answered_with_article_sentences_alone(make_chatbot: Make, question: str) -> None:
-    answer = make_chatbot(ScriptedReader((31, 36))).ask(question)
+    bot = make_chatbot(ScriptedReader((31, 36)))
+    answer = bot.ask(question)
     assert (answer.status, answer.reason) == (Status.SAFETY, Reason.MEDICAL_ADVICE)
     assert answer.message == say(REASONS[Reason.MEDICAL_ADVICE], "en" if question.isascii() else detected(question))
     assert answer.sentences == ()
     assert answer.citations == ()
     assert not answer.crisis
+    # No dose but the article's own: the message has no figure, and what is quoted beside it is the article's text.
+    assert not any(character.isdigit() for character in answer.message)
+    assert {related.quote for related in answer.related} <= {sentence.text for sentence in bot.articles[0].sentences}
 
 
 def detected(question: str) -> Any:

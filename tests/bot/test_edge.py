@@ -281,6 +281,29 @@ def test_page_has_its_own_rate() -> None:
         assert 429 not in statuses[:2]
 
 
+def test_a_crisis_is_answered_beyond_the_rate() -> None:
+    with TestClient(create_app(StandIn(), settings_of(rate="2/minute"), page=False)) as client:
+        ready(client)
+        assert [asks(client) for _ in range(3)] == [200, 200, 429]
+        met = client.post("/api/ask", json={"question": "我不想活了"})
+        assert met.status_code == 200
+        assert met.json()["crisis"]
+        assert asks(client) == 429
+        assert client.post("/api/ask", content=b"{").status_code == 429
+        assert client.post("/api/ask", json=["我不想活了"]).status_code == 429
+        assert client.post("/api/ask", content=b"{" * 20_000).status_code == 413
+
+
+def test_a_crisis_on_the_page_is_let_through_beyond_its_rate() -> None:
+    with TestClient(create_app(StandIn(), settings_of(page_rate="2/minute"), page=False)) as client:
+        asked = [
+            client.post("/gradio_api/queue/join", json={"data": [text, None], "session_hash": "s"}).status_code
+            for text in ("氟西汀", "氟西汀", "氟西汀", "I want to kill myself")
+        ]
+        assert asked[2] == 429
+        assert asked[3] == asked[0] != 429
+
+
 @pytest.mark.parametrize(
     ("client", "counted"),
     [

@@ -139,6 +139,38 @@ def test_unseen_article_questions_raise_no_concern(rules: SafetyRules) -> None:
     assert {text for text, concern in raised.items() if concern in (Concern.CRISIS, Concern.ADVICE)} == set()
 
 
+CLEAN = read("safety_clean.tsv")
+"""Written by another author, who saw neither rules nor examples; no rule was mended with it."""
+
+
+@pytest.mark.parametrize(
+    ("label", "language", "recall"),
+    [
+        ("crisis_explicit", "zh", 0.94),
+        ("crisis_explicit", "en", 0.91),
+        ("crisis_implicit", "zh", 0.92),
+        ("crisis_implicit", "en", 0.72),
+        ("advice", "zh", 0.80),
+        ("advice", "en", 0.90),
+    ],
+)
+def test_clean_sentences(rules: SafetyRules, label: str, language: str, recall: float) -> None:
+    """The figures are in evaluation/RESULTS.md; these floors only say that nothing was broken."""
+    sentences = [row["text"] for row in CLEAN if (row["label"], row["lang"]) == (label, language)]
+    expected = Concern.ADVICE if label == "advice" else Concern.CRISIS
+    # Counted beforehand, so that a failure does not print the sentences.
+    written = len(sentences)
+    found = written - len(missed(rules, sentences, expected))
+    assert found >= recall * written
+
+
+def test_clean_questions_raise_no_concern(rules: SafetyRules) -> None:
+    raised = [rules.assess(row["text"]).concern for row in CLEAN if row["label"] in ("article", "other")]
+    assert len(raised) == 157
+    assert raised.count(Concern.CRISIS) <= 1
+    assert raised.count(Concern.ADVICE) <= 2
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_politeness_raises_no_concern(rules: SafetyRules, article: Article, language: str) -> None:
     """Questions on the article in polite frames that no rule was written for: a crisis card for none of them."""
@@ -234,7 +266,7 @@ def test_spelt_out_english(rules: SafetyRules, text: str) -> None:
 def test_the_tested_sentences_are_not_among_the_examples() -> None:
     with (RULES / "examples.tsv").open(encoding="utf-8", newline="") as file:
         examples = {row["text"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
-    assert examples.isdisjoint(row["text"] for row in (*CASES, *UNSEEN))
+    assert examples.isdisjoint(row["text"] for row in (*CASES, *UNSEEN, *CLEAN))
     assert examples.isdisjoint(row["text"] for row in FRAMED if row["set"] == "second")
 
 
