@@ -133,9 +133,9 @@ class Service:
             return await self._worked(question, history, article)
         except NotReadyError:
             found = self.article(article)
-            if found and self.in_crisis(question):
-                return crisis_answer(question, found)
-            raise
+            if found is None or not await to_thread.run_sync(self.in_crisis, question):
+                raise
+            return crisis_answer(question, found)
 
     async def _worked(self, question: str, history: Sequence[str], article: str | None) -> Answer:
         """The chatbot's answer, from a worker thread."""

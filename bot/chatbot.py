@@ -35,13 +35,13 @@ from bot.messages import (
     tongue,
 )
 from bot.reader import MODEL as READER_MODEL
-from bot.reader import Reader, Reading, RerankingReader, Scored, TrainedReader
+from bot.reader import Reader, Reading, Scored, TrainedReader, reranked
 from bot.safety import Concern, SafetyRules
 from corpus.article import Article, ArticleError, Evidence, Sentence, load_article
 from corpus.language import Language, clean, detect_language, to_simplified
 from corpus.segment import JiebaTokenizer
 from index.encoder import load_encoder
-from index.reranker import CrossEncoderReranker
+from index.reranker import CrossEncoderReranker, Reranker
 from index.retriever import BankMatch, LocalRetriever, Query, Retriever
 from index.segment import Progress
 from index.segment import StoreError as StoreError
@@ -75,6 +75,8 @@ class Chatbot:
     reader: Reader
     safety: SafetyRules
     highlighter: Highlighter
+    reranker: Reranker | None = None
+    """Has the last word on which sentences answer; what a question leans on is read without it."""
 
     def ask(self, question: str, history: Sequence[str] = (), *, article: str | None = None) -> Answer:
         """Answer in the article's own words, or say why not.
@@ -122,10 +124,12 @@ class Chatbot:
     def _read(self, text: str, history: Sequence[str], article: str | None) -> tuple[Reading, list[BankMatch]]:
         """Read the question as the conversation gives it; one that is only brief also alone, if that reads better."""
         asked = self.in_conversation(text, history, article)
-        reading = self._stages(asked, article)
-        if asked.query.text == text or dialogue.leans(text):
-            return reading
-        return max(reading, self._stages(self.in_conversation(text, (), article), article), key=_sureness)
+        ways = [asked]
+        if asked.query.text != text and not dialogue.leans(text):
+            ways.append(self.in_conversation(text, (), article))
+        read = [(self._stages(one, article), one) for one in ways]
+        (reading, bank), asked = max(read, key=lambda one: _sureness(one[0]))
+        return (reranked(reading, asked.query.text, self.reranker) if self.reranker else reading), bank
 
     def in_conversation(self, text: str, history: Sequence[str], article: str | None = None) -> Asked:
         """The question, with the one before in mind if it may lean on that."""
@@ -374,11 +378,11 @@ def load_chatbot(
     )
     folder = cache or user_cache_path("yuanwen") / "index"
     index = open_index(folder, held, loaded, tokenizer, inputs, progress, say_line, store)
-    reading = reader or TrainedReader()
     return Chatbot(
         articles=held,
         retriever=LocalRetriever(index, loaded, tokenizer),
-        reader=RerankingReader(reading, CrossEncoderReranker(reranker)) if reranker else reading,
+        reader=reader or TrainedReader(),
         safety=SafetyRules.load(),
         highlighter=Highlighter(loaded, tokenizer),
+        reranker=CrossEncoderReranker(reranker) if reranker else None,
     )

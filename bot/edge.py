@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from limits import parse_many
 from limits.storage import MemoryStorage
@@ -175,6 +176,7 @@ class RateLimit:
         self._in_crisis = in_crisis
         self._rates = {path: parse_many(rate) for path, rate in rates.items()}
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._judging = CapacityLimiter(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self._rates:
@@ -185,7 +187,8 @@ class RateLimit:
                         body = await Request(scope, receive).body()
                     except ClientDisconnect:
                         return None
-                    if self._in_crisis(question_of(body)):
+                    # One at a time beside the loop, so that a flood of long messages holds up nobody else.
+                    if await to_thread.run_sync(self._in_crisis, question_of(body), limiter=self._judging):
                         return await self.app(scope, replaying(body, receive), send)
                     reset = self._limiter.get_window_stats(rate, scope["path"], client).reset_time
                     seconds = max(1, math.ceil(reset - time.time()))

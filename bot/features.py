@@ -21,7 +21,7 @@ MATCH_FEATURES = (
     "there_lead", "rare_lead", "back_lead", "dense_lead", "same_language", "length",
     "terms_only_here", "terms_only_there", "terms_shared", "numbers_only_here", "numbers_only_there", "numbers_shared",
     "asks_only_here", "asks_only_there", "asks_shared", "ordinal_differs", "ordinal_same",
-    *(f"{kind}_differs" for kind in KINDS),
+    *(f"{kind}_differs" for kind in KINDS), "taught", "taught_alone",
 )  # fmt: skip
 """Of a question of the bank beside the query."""
 
@@ -32,7 +32,7 @@ SENTENCE_FEATURES = (
     "heading", "disclaimer", "caption", "reference", "length",
     "numbers_found", "numbers_missing", "terms_found", "terms_missing", "terms_context_missing",
     "ordinal_same", "ordinal_other", "previous", "after_previous", "item_of_previous", "section_of_previous",
-    "best_of_part", "item_lead",
+    "best_of_part", "item_lead", "taught", "taught_lead", "taught_alone", "taught_alone_lead",
     *(f"asks_{kind}_gives" for kind in KINDS),
     *(f"asks_{kind}_lacks" for kind in KINDS),
 )  # fmt: skip
@@ -41,6 +41,7 @@ JOIN_FEATURES = (
     "share", "score", "best_score", "joint", "bank", "covers_more", "covered_by_best", "next", "before", "apart",
     "same_section", "same_item", "conjunction", "asks", "asks_list", "asks_summary", "asks_compare", "asks_why",
     "tokens", "set_size", "rank", "of_part", "best_of_part", "parts",
+    "taught", "taught_best",
 )  # fmt: skip
 """Of a further sentence beside the best one."""
 
@@ -50,6 +51,8 @@ QUESTION_FEATURES = (
     "uncovered_weight", "lexical", "terms", "terms_missing", "numbers_missing", "tokens", "english", "type_missing",
     "bank_least_there", "bank_least_back", "bank_terms_only_here", "bank_terms_only_there", "bank_near", "gap_near",
     "own_least_covered", "own_covered", "follows",
+    "taught", "taught_gap", "taught_over_gap", "taught_alone", "taught_alone_gap", "taught_alone_over_gap",
+    "taught_agreement",
 )  # fmt: skip
 
 
@@ -87,10 +90,11 @@ class _Wording:
     """0 for none."""
 
 
-def match_features(asked: Asked, article: Article, bank: Sequence[BankMatch]) -> FloatArray:
+def match_features(asked: Asked, evidence: SentenceEvidence, bank: Sequence[BankMatch]) -> FloatArray:
     """(matches, MATCH_FEATURES)"""
     if not bank:
         return np.zeros((0, len(MATCH_FEATURES)), dtype=np.float32)
+    article = evidence.article
     own, others = _wording(asked.query.key, article), [_bank_wording(m.question.text, article) for m in bank]
     near = np.array(
         [
@@ -114,8 +118,25 @@ def match_features(asked: Asked, article: Article, bank: Sequence[BankMatch]) ->
         ordinals != own.ordinal,
         (ordinals == own.ordinal) & (ordinals != 0),
         *(kinds != own.asks).T,
+        *_taught_matches(evidence, bank),
     ]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _taught_matches(evidence: SentenceEvidence, bank: Sequence[BankMatch]) -> list[FloatArray]:
+    """How likely what answers each question of the bank is to be asked for: with what was asked before, and without."""
+    place, taught = {s.id: i for i, s in enumerate(evidence.sentences)}, evidence.taught
+    held = [[place[number] for number in match.question.sentences if number in place] for match in bank]
+    ways = ((taught.sentences, taught.gap), (taught.alone, taught.gap_alone))
+    return [
+        np.array(
+            [
+                float(scores[rows].sum()) if match.question.sentences else gap
+                for rows, match in zip(held, bank, strict=True)
+            ]
+        )
+        for scores, gap in ways
+    ]
 
 
 def _compared(own: NDArray[np.bool_], others: NDArray[np.bool_]) -> tuple[NDArray[np.int64], ...]:
@@ -199,6 +220,8 @@ def sentence_features(
     parts = asked.parts_of(evidence.article)
     column["best_of_part"] = np.array([parts.count(s.id) for s in evidence.sentences])
     column["item_lead"] = _item_lead(evidence, context)
+    for name, taught in (("taught", evidence.taught.sentences), ("taught_alone", evidence.taught.alone)):
+        column[name], column[f"{name}_lead"] = taught, _log(taught) - _log(taught.max(initial=0))
     words, kinds = _word_columns(asked, evidence)
     named = np.stack([(column | words)[name] for name in SENTENCE_FEATURES[: -2 * len(KINDS)]], axis=1)
     return np.concatenate([named, kinds], axis=1).astype(np.float32)
@@ -238,6 +261,7 @@ def join_features(
             other.id == best.id + 1, other.id == best.id - 1, np.log1p(abs(other.id - best.id)),
             other.section == best.section, other.item is not None and other.item == best.item,
             *constant, rank, parts.count(other.id), parts.count(best.id), len(set(parts)),
+            evidence.taught.sentences[i], evidence.taught.sentences[order[0]],
         ))  # fmt: skip
     return np.array(rows, dtype=np.float32).reshape(len(rows), len(JOIN_FEATURES))
 
@@ -366,6 +390,13 @@ def question_features(
         "english": query.key.isascii(),
     }
     values |= _coverage(asked.query, evidence)
+    taught = evidence.taught
+    for name, likely, gap in (
+        ("taught", taught.sentences.max(), taught.gap),
+        ("taught_alone", taught.alone.max(), taught.gap_alone),
+    ):
+        values |= {name: likely, f"{name}_gap": gap, f"{name}_over_gap": _log(likely) - _log(gap)}
+    values["taught_agreement"] = taught.sentences[top]
     lacks = [of[f"asks_{kind}_lacks"][top] for kind, asked_for in zip(KINDS, asks(query.key), strict=True) if asked_for]
     values["type_missing"] = np.mean(lacks) if lacks else 0
     nearest = (
@@ -376,6 +407,11 @@ def question_features(
     near = np.array([match.retrieval_score for match in bank])
     values["bank_near"], values["gap_near"] = near[~is_gap].max(initial=0), near[is_gap].max(initial=0)
     return np.array([values[name] for name in QUESTION_FEATURES], dtype=np.float32)
+
+
+def _log(probability: FloatArray | float) -> FloatArray:
+    """The logarithm, of what is next to nothing as well."""
+    return np.asarray(np.log(np.asarray(probability) + 1e-3))
 
 
 def _two_best(scores: FloatArray) -> tuple[float, float]:

@@ -145,7 +145,7 @@ class TrainedReader:
         if not evidence.sentences:
             return Reading((), (), 0.0, margin=-np.inf, on_topic=False)
         model = self.models["bank" if bank else "plain"]
-        matched = match_features(asked, evidence.article, bank)
+        matched = match_features(asked, evidence, bank)
         matches = model.match.probability(matched)
         article = evidence.article
         hits = [hit for hit in hits if hit.passage.article == article.id]
@@ -170,24 +170,17 @@ class TrainedReader:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RerankingReader:
-    """Another reader's best sentences in the order of a reranker; how many answer, and whether any, is left to it.
+def reranked(reading: Reading, question: str, reranker: Reranker) -> Reading:
+    """The best sentences in the order of a reranker, whose scores are the span scores then.
 
-    The span scores are the reranker's then; a follow-up is put to it behind the question before.
+    How many answer, and whether any, is left as it was.
     """
-
-    reader: Reader
-    reranker: Reranker
-
-    def read(self, asked: Asked, hits: Sequence[Hit], evidence: SentenceEvidence, bank: Sequence[BankMatch]) -> Reading:
-        reading = self.reader.read(asked, hits, evidence, bank)
-        if not reading.ranked:
-            return reading
-        scores = self.reranker.scores(asked.query.text, [s.sentence.text for s in reading.ranked])
-        order = np.argsort(-scores, kind="stable")
-        ranked = tuple(replace(reading.ranked[i], span_score=float(scores[i])) for i in order)
-        return replace(reading, ranked=ranked, chosen=ranked[: len(reading.chosen)])
+    if not reading.ranked:
+        return reading
+    scores = reranker.scores(question, [s.sentence.text for s in reading.ranked])
+    order = np.argsort(-scores, kind="stable")
+    ranked = tuple(replace(reading.ranked[i], span_score=float(scores[i])) for i in order)
+    return replace(reading, ranked=ranked, chosen=ranked[: len(reading.chosen)])
 
 
 def _log_odds(probability: float) -> float:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from evaluation import answers, latency, retrieval
+from evaluation import answers, latency, retrieval, safety
 
 parser = argparse.ArgumentParser(prog="python -m evaluation", description="Measure retrieval, answers and speed.")
 parser.add_argument("--data", metavar="DIR", help="folder of the benchmark; without it retrieval is left out")
@@ -14,5 +14,7 @@ if given.data:
     status = retrieval.main(["--data", given.data])
 print("\n# Answers\n")
 status = status or answers.main(["--ablations"])
+print("\n# People in danger, and advice\n")
+print(safety.table())
 print("\n# Speed and size\n")
 sys.exit(status or latency.main([]))

@@ -445,10 +445,10 @@ WHOLE = frozenset({"n", "passages", "sentences", "others"})
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The three scores of every candidate of one question, standardised, and the place of the gold passage."""
+    """The scores of every candidate of one question, standardised, and the place of the gold passage."""
 
     scores: NDArray[np.float32]
-    """(3, candidates): dense, lexical, late."""
+    """(len(SCORES), candidates)"""
     gold: int | None
 
     def ndcg(self, weights: NDArray[np.float32]) -> float:
@@ -463,16 +463,20 @@ class Candidates:
 DENSE = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)
 LEXICAL = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 RECALL = (25, 50, 150, 300)
-PARTS: Mapping[str, tuple[bool, bool, bool]] = {
-    "dense": (True, False, False),
-    "words": (False, True, False),
-    "late": (False, False, True),
-    "dense + words": (True, True, False),
-    "words + late": (False, True, True),
-    "dense + late": (True, False, True),
-    "all three": (True, True, True),
+SCORES = ("dense", "lexical", "late", "dense_sentence", "lexical_sentence")
+"""Of a hit, in the order of the weights."""
+PARTS: Mapping[str, tuple[bool, bool, bool, bool, bool]] = {
+    "dense": (True, False, False, False, False),
+    "words": (False, True, False, False, False),
+    "late": (False, False, True, False, False),
+    "best sentence": (False, False, False, True, True),
+    "dense + words": (True, True, False, False, False),
+    "words + late": (False, True, True, False, False),
+    "dense + late": (True, False, True, False, False),
+    "dense + words + late": (True, True, True, False, False),
+    "all": (True, True, True, True, True),
 }
-"""Which of dense, lexical and late take part."""
+"""Which of the scores take part."""
 PLATEAU = 0.002
 """Settings this near to the best are as good."""
 
@@ -494,38 +498,42 @@ def tune(benchmark: Benchmark, encoder: str | None) -> str:
         for recall in RECALL:
             other = LocalRetriever(retriever.index, own, tokenizer, Fusion(candidates=recall))
             of_recall[recall] = [_candidates(other, query, gold) for query, gold in queries]
-    base = Fusion()
     parts = []
     for title, latin in (("Questions with Chinese in them", False), ("Questions without", True)):
         names = [name for name in found if (" en->" in name) is latin]
         if not names:
             continue
+        _, _, *others = _weights(latin)
         grid = {
-            (dense, lexical): [_mean(found[n][base.candidates], (dense, lexical, base.late)) for n in names]
+            (dense, lexical): [_mean(found[n][Fusion().candidates], (dense, lexical, *others)) for n in names]
             for dense, lexical in product(DENSE, LEXICAL)
         }
         parts.append(_grid(title, names, grid))
 
-    def line(title: str, recall: int, part: tuple[bool, bool, bool]) -> str:
+    def line(title: str, recall: int, part: Sequence[bool]) -> str:
         cells = []
         for name, kept in found.items():
-            lexical = base.lexical_latin if " en->" in name else base.lexical
-            weights = [w if there else 0 for w, there in zip((base.dense, lexical, base.late), part, strict=True)]
+            weights = [w if there else 0 for w, there in zip(_weights(" en->" in name), part, strict=True)]
             cells.append(f"{_mean(kept[recall], weights):.4f}")
         return f"| {title} | {' | '.join(cells)} |"
 
     rule = "|---|" + "---:|" * len(found)
     parts += ["What each part is worth", f"| parts, at the present weights | {' | '.join(found)} |", rule]
-    parts += [line(name, base.candidates, part) for name, part in PARTS.items()]
-    parts += ["", f"| candidates, all three | {' | '.join(found)} |", rule]
-    return "\n".join(parts + [line(str(recall), recall, (True, True, True)) for recall in RECALL])
+    parts += [line(name, Fusion().candidates, part) for name, part in PARTS.items()]
+    parts += ["", f"| candidates, all parts | {' | '.join(found)} |", rule]
+    return "\n".join(parts + [line(str(recall), recall, PARTS["all"]) for recall in RECALL])
+
+
+def _weights(latin: bool) -> tuple[float, ...]:
+    """The present ones, in the order of SCORES."""
+    fusion = Fusion()
+    words, words_sentence = (fusion.lexical_latin, 0.0) if latin else (fusion.lexical, fusion.lexical_sentence)
+    return fusion.dense, words, fusion.late, fusion.dense_sentence, words_sentence
 
 
 def _candidates(retriever: LocalRetriever, query: Query, gold: int) -> Candidates:
     hits = retriever.retrieve(query, len(retriever.index.lexical["passages"]))
-    scores = np.stack(
-        [standardise(np.array([getattr(h, kind) for h in hits])) for kind in ("dense", "lexical", "late")]
-    )
+    scores = np.stack([standardise(np.array([getattr(h, kind) for h in hits])) for kind in SCORES])
     place = next((i for i, hit in enumerate(hits) if hit.passage.number - 1 == gold), None)
     return Candidates(scores, place)
 

@@ -15,8 +15,9 @@ from corpus.article import Article, BankQuestion, Sentence
 from corpus.language import Names, core, has_han, search_key
 from corpus.passage import Passage
 from corpus.segment import Span, Tokenizer
+from index.classifier import GAP, Classifier
 from index.encoder import Encoder, FloatArray, IntArray, TokenTable
-from index.lexical import largest, nearest
+from index.lexical import largest, nearest, ragged
 from index.segment import Tokens
 from index.store import Index
 
@@ -35,18 +36,21 @@ READ = 256
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """How the three scores of a passage are put together: the one place for these numbers.
+    """How the scores of a passage, and of the best of its sentences, are put together: the one place for these numbers.
 
     Each score is standardised over the candidates, weighted and summed. Tuned on development data by
     `python -m evaluation.retrieval --tune`.
     """
 
-    dense: float = 0.6
-    lexical: float = 0.6
+    dense: float = 0.5
+    lexical: float = 0.5
     """For a question with Chinese in it."""
     lexical_latin: float = 0.1
     """For one without."""
     late: float = 1.0
+    dense_sentence: float = 0.4
+    lexical_sentence: float = 0.5
+    """For a question with Chinese in it; of one without the words of single sentences say nothing."""
     candidates: int = 150
 
 
@@ -66,6 +70,8 @@ class Query:
 
     text: str
     key: str
+    own_key: str
+    """Without what was asked before."""
     vector: FloatArray
     """(dim,)"""
     ids: IntArray
@@ -92,6 +98,7 @@ class Query:
         return Query(
             text=f"{before.text} {self.text}",
             key=f"{self.key} {before.key}",
+            own_key=self.own_key,
             vector=(vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32),
             ids=np.concatenate([self.ids, before.ids]),
             weights=(weights / max(float(weights.sum()), 1e-9)).astype(np.float32),
@@ -109,6 +116,9 @@ class Hit:
     dense: float
     lexical: float
     late: float
+    dense_sentence: float
+    """The best of its sentences' cosines."""
+    lexical_sentence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,36 @@ class BankMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Taught:
+    """What the classifier of the article's bank makes of a query; nothing for an article without a bank."""
+
+    sentences: FloatArray
+    """(candidates,): probability that it is asked for."""
+    alone: FloatArray
+    """The same, without what was asked before."""
+    gap: float
+    """Probability that what is asked for is a known gap."""
+    gap_alone: float
+
+    @classmethod
+    def of(cls, classifier: Classifier | None, query: Query, sentences: Sequence[Sentence]) -> Taught:
+        if classifier is None:
+            none = np.zeros(len(sentences), dtype=np.float32)
+            return cls(none, none, 0.0, 0.0)
+        numbers = np.array([sentence.id for sentence in sentences])
+        places = np.minimum(np.searchsorted(classifier.classes, numbers), len(classifier.classes) - 1)
+        known = classifier.classes[places] == numbers
+        whole = classifier.probabilities(query.key)
+        own = classifier.probabilities(query.own_key) if query.own_key != query.key else whole
+        gap = classifier.classes == GAP
+
+        def of_sentences(probabilities: FloatArray) -> FloatArray:
+            return np.where(known, probabilities[places], 0).astype(np.float32)
+
+        return cls(of_sentences(whole), of_sentences(own), float(whole[gap].sum()), float(own[gap].sum()))
+
+
+@dataclass(frozen=True, slots=True)
 class SentenceEvidence:
     """What retrieval knows of an article's candidate sentences; arrays are (candidates,) or (tokens, candidates)."""
 
@@ -155,6 +195,7 @@ class SentenceEvidence:
     """The same over what the sentence stands under: its heading and the opening of its item."""
     late_neighbours: FloatArray
     """The same over the sentences before and after it in its section."""
+    taught: Taught
 
 
 class Retriever(Protocol):
@@ -248,6 +289,7 @@ class LocalRetriever:
     def __init__(self, index: Index, encoder: Encoder, tokenizer: Tokenizer, fusion: Fusion | None = None) -> None:
         self.index = index
         self._encoder, self._tokenizer, self._fusion = encoder, tokenizer, fusion or Fusion()
+        self._place = lru_cache(maxsize=16 * READ)(index.place)
         vocabulary = np.unique(np.concatenate([np.empty(0, np.int32), *(s.vocabulary for s in index.segments)]))
         self._late = LateInteraction(vocabulary, encoder.table) if encoder.table is not None else None
         self._expansion = _Expansion(index.articles)
@@ -263,6 +305,7 @@ class LocalRetriever:
         return Query(
             text=text,
             key=key,
+            own_key=key,
             vector=self._encoder.encode_queries([key])[0],
             ids=ids,
             weights=weights / max(float(weights.sum()), 1e-9),
@@ -275,7 +318,7 @@ class LocalRetriever:
     def retrieve(self, query: Query, top_k: int = 10, article: str | None = None) -> list[Hit]:
         """Recall by vectors and by words, then late interaction over the candidates."""
         fusion, lexical = self._fusion, self.index.lexical["passages"]
-        among = self.index.place(article).among["passages"] if article else None
+        among = self._place(article).among["passages"] if article else None
         if among is not None and not among:
             return []
         words = lexical.words(query.terms)
@@ -291,17 +334,31 @@ class LocalRetriever:
         by_word = lexical.at(words, rows)
         found = self._best(query, tokens)
         late = _rare(query.weights, found) @ found
-        by_words = fusion.lexical if has_han(query.key) else fusion.lexical_latin
-        total = fusion.dense * _standard(dense) + by_words * _standard(by_word) + fusion.late * _standard(late)
+        passages = [self._passage(row) for row in rows.tolist()]
+        columns = np.stack([dense, by_word, late, *self._best_sentences(query, passages)])
+        by_words = (fusion.lexical, fusion.lexical_sentence) if has_han(query.key) else (fusion.lexical_latin, 0.0)
+        weights = np.array([fusion.dense, by_words[0], fusion.late, fusion.dense_sentence, by_words[1]], np.float32)
+        total = weights @ np.stack([_standard(column) for column in columns])
         return [
-            Hit(self._passage(int(rows[i])), float(total[i]), float(dense[i]), float(by_word[i]), float(late[i]))
+            Hit(passages[i], float(total[i]), *columns[:, i].tolist())
             for i in np.argsort(-total, kind="stable")[:top_k]
         ]
+
+    def _best_sentences(self, query: Query, passages: Sequence[Passage]) -> tuple[FloatArray, FloatArray]:
+        """(len(passages),) twice: the best cosine and the best BM25 score of the sentences that each touches."""
+        places = [self._place(passage.article) for passage in passages]
+        starts = np.array([p.among["sentences"].start for p in places]) + [p.sentences.start - 1 for p in passages]
+        lengths = np.array([len(passage.sentences) for passage in passages])
+        rows, back = np.unique(ragged(starts, lengths), return_inverse=True)
+        lexical = self.index.lexical["sentences"]
+        dense, words = self.index.sentence_cosines(query.vector, rows), lexical.at(lexical.words(query.terms), rows)
+        begins = np.cumsum(lengths) - lengths
+        return np.maximum.reduceat(dense[back], begins), np.maximum.reduceat(words[back], begins)
 
     def evidence(self, query: Query, article: str, hits: Sequence[Hit]) -> SentenceEvidence:
         """Every sentence of a short article, the sentences of the hits of a long one."""
         held = self._articles[article]
-        read, place, lexical = self._read(article), self.index.place(article), self.index.lexical
+        read, place, lexical = self._read(article), self._place(article), self.index.lexical
         rows = _candidates(held, hits)
         around = (read.heading[rows], read.item[rows], read.before[rows], read.after[rows])
         wanted = np.unique(np.concatenate([rows, *around]))
@@ -338,11 +395,12 @@ class LocalRetriever:
             late_translation=other,
             late_context=np.maximum(heading, item),
             late_neighbours=np.maximum(before, after),
+            taught=Taught.of(read.classifier, query, [held.sentences[row] for row in rows]),
         )
 
     def bank(self, query: Query, article: str, top_k: int = 32) -> list[BankMatch]:
         """Ordered by half the cosine and half late interaction both ways."""
-        place = self.index.place(article)
+        place = self._place(article)
         within, table = place.within["questions"], place.segment.tables["questions"]
         if not within:
             return []
@@ -371,9 +429,10 @@ class LocalRetriever:
         return self._late.best(query, tokens)
 
     def _open(self, article: str) -> _Read:
-        place = self.index.place(article)
+        place = self._place(article)
         passages = place.within["passages"]
-        return _Read.of(self._articles[article], place.segment.places[passages.start : passages.stop])
+        held = place.segment.places[passages.start : passages.stop]
+        return _Read.of(self._articles[article], held, place.segment.classifiers.of(place.member))
 
 
 def _question(article: Article, row: int) -> BankQuestion:
@@ -402,9 +461,10 @@ class _Read:
     """Row among the article's translations."""
     holding: Mapping[int, Span]
     """By the id of a sentence, the run of passages that holds it."""
+    classifier: Classifier | None
 
     @classmethod
-    def of(cls, article: Article, passages: IntArray) -> _Read:
+    def of(cls, article: Article, passages: IntArray, classifier: Classifier | None) -> _Read:
         rows: list[tuple[int, int, int, int]] = []
         for s in article.sentences:
             section = article.section_of(s).sentences
@@ -421,7 +481,7 @@ class _Read:
                 known = holding.get(number)
                 holding[number] = Span(known.start if known else start, end)
         translation = np.where(translated, np.cumsum(translated) - 1, -1)
-        return cls(heading_of, item_of, before, after, translation, holding)
+        return cls(heading_of, item_of, before, after, translation, holding, classifier)
 
 
 class _Expansion:

@@ -17,6 +17,7 @@ from corpus.article import Article, Sentence
 from corpus.language import core, search_key
 from corpus.passage import Passage
 from corpus.segment import Tokenizer
+from index.classifier import Classifier, Classifiers
 from index.encoder import Encoder, FloatArray, IntArray
 from index.lexical import Postings, ragged
 
@@ -107,6 +108,8 @@ class Segment:
     tables: Mapping[str, Table]
     """Of passages only where the engine keeps them in files."""
     postings: Mapping[str, Postings]
+    classifiers: Classifiers
+    """Of each member that has a bank."""
 
     @classmethod
     def build(
@@ -120,7 +123,8 @@ class Segment:
     ) -> Segment:
         """Encode every text of the articles and of the passages that they hold, in the order of the articles."""
         texts = _texts(articles, held)
-        total, done = sum(len(rows) for rows in texts.values()), 0
+        # Questions count twice: they are encoded, and then learned from.
+        total, done = sum(len(rows) for rows in texts.values()) + len(texts["questions"]), 0
         tables = {}
         for kind in KINDS:
             vectors, ids = [np.empty((0, encoder.dim), dtype=np.float32)], []
@@ -132,6 +136,12 @@ class Segment:
                 if progress:
                     progress(kind, done, total)
             tables[kind] = Table.of(np.concatenate(vectors), ids)
+        classifiers = []
+        for article in articles:
+            classifiers.append(classifier_of(article))
+            done += len(article.questions) + len(article.gaps)
+            if progress:
+                progress("classifiers", done, total)
         postings = {k: Postings.build(tokenizer.search_terms(text) for text in texts[k]) for k in LEXICAL_KINDS}
         numbers = {article.id: 0 for article in articles}
         for passage in held:
@@ -146,6 +156,7 @@ class Segment:
             vocabulary=np.unique(np.concatenate([tables[kind].ids for kind in LEXICAL_KINDS])),
             tables=tables,
             postings=postings,
+            classifiers=Classifiers.join(classifiers),
         )
 
     @classmethod
@@ -175,6 +186,9 @@ class Segment:
             vocabulary=np.unique(np.concatenate([segment.vocabulary for segment in segments])),
             tables=tables,
             postings={k: Postings.merge([s.postings[k] for s in segments], kept[k]) for k in LEXICAL_KINDS},
+            classifiers=Classifiers.join(
+                [one for s, alive in zip(segments, live, strict=True) for one in s.classifiers.only(alive)]
+            ),
         )
 
     def mask(self, live: Sequence[bool]) -> NDArray[np.bool_] | None:
@@ -190,6 +204,7 @@ class Segment:
         for kind, postings in self.postings.items():
             for part in fields(Postings):
                 np.save(folder / f"{kind}.lexical.{part.name}.npy", getattr(postings, part.name))
+        self.classifiers.save(folder)
         members = [[member.article, member.version, member.rows] for member in self.members]
         (folder / "members.json").write_text(json.dumps(members, ensure_ascii=False), encoding="utf-8")
 
@@ -210,6 +225,7 @@ class Segment:
                 kind: Postings(*(mapped(folder / f"{kind}.lexical.{part}.npy") for part in parts))
                 for kind in LEXICAL_KINDS
             },
+            classifiers=Classifiers.load(folder),
         )
 
 
@@ -217,6 +233,14 @@ def counts(article: Article) -> tuple[int, int, int]:
     """How many sentences, translations and questions an article has."""
     translated = sum(1 for sentence in article.sentences if sentence.translation)
     return len(article.sentences), translated, len(article.questions) + len(article.gaps)
+
+
+def classifier_of(article: Article) -> Classifier | None:
+    """What its bank and known gaps teach, if it has a bank."""
+    if not article.questions:
+        return None
+    known = (*article.questions, *article.gaps)
+    return Classifier.fit([core(search_key(q.text)) for q in known], [q.sentences for q in known])
 
 
 def version_of(article: Article) -> str:

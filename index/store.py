@@ -27,7 +27,7 @@ from index.engines.faiss import FaissEngine, FaissStore
 from index.lexical import Bm25
 from index.segment import KINDS, LEXICAL_KINDS, Member, Progress, Segment, StoreError, Table, Tokens, version_of
 
-FORMAT = 3
+FORMAT = 4
 
 BATCH = 20_000
 """So many passages are encoded before they are saved: what a build that is killed loses at most."""
@@ -79,6 +79,8 @@ class Place:
     """Where an article's rows are."""
 
     segment: Segment
+    member: int
+    """Which of its members the article is."""
     among: Mapping[str, range]
     """For each kind, its rows among those of all segments."""
     within: Mapping[str, range]
@@ -154,6 +156,7 @@ class Index:
         base = self.bounds[number][0].tolist()
         return Place(
             segment=self.segments[number],
+            member=member,
             among={kind: range(first[n], last[n]) for n, kind in enumerate(KINDS)},
             within={kind: range(first[n] - base[n], last[n] - base[n]) for n, kind in enumerate(KINDS)},
         )
@@ -166,6 +169,18 @@ class Index:
         section, begin, end, first, last = place.segment.places[place.within["passages"].start + row - start].tolist()
         span = Span(begin, end)
         return Passage(article.id, row - start + 1, section, span, span.of(article.text), range(first, last + 1))
+
+    def sentence_cosines(self, vector: FloatArray, rows: NDArray[np.int64]) -> FloatArray:
+        """The inner product of each of these sentences, whose rows ascend, with a vector."""
+        kind = KINDS.index("sentences")
+        bases = [int(bounds[0, kind]) for bounds in self.bounds]
+        found = [
+            segment.tables["sentences"].dense(vector, own - base)
+            for segment, base, own in zip(
+                self.segments, bases, np.split(rows, np.searchsorted(rows, bases[1:])), strict=True
+            )
+        ]
+        return np.concatenate(found)
 
     @property
     def passages(self) -> list[Passage]:

@@ -1,5 +1,6 @@
-"""The contrastive losses, with gradients written out: one exponential a batch, bfloat16 products."""
+"""The contrastive losses, with gradients written out: one exponential a batch, bfloat16 where the machine has it."""
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -9,13 +10,19 @@ from torch.nn.functional import cross_entropy, normalize
 from training.table import TokenBags
 
 
+@cache
+def precision() -> torch.dtype:
+    """What products are taken in: a processor without bfloat16 of its own takes thirty times as long over it."""
+    return torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32
+
+
 class _Contrast(torch.autograd.Function):
     """Symmetric cross-entropy over all query-passage pairs of a batch; several queries may share one passage."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, passage: Tensor, gold: Tensor, temperature: float) -> Tensor:
         """Take unit vectors `(n, d)` and `(m, d)` and the gold passage of each query; return a scalar."""
-        low_query, low_passage = query.to(torch.bfloat16), passage.to(torch.bfloat16)
+        low_query, low_passage = query.to(precision()), passage.to(precision())
         # Cosines lie in [-1, 1], so subtracting 1 / temperature is the safe shift that softmax needs.
         shifted = ((low_query @ low_passage.T).float() - 1.0) / temperature
         rows = torch.arange(len(gold))
@@ -30,7 +37,7 @@ class _Contrast(torch.autograd.Function):
         weight = used.float() / used.sum() / by_column
         gradient = mass.mul_((1.0 / (len(gold) * by_row))[:, None] + weight[None, :])
         gradient[rows, gold] -= 1.0 / len(gold) + share
-        ctx.save_for_backward(low_query, low_passage, gradient.to(torch.bfloat16))
+        ctx.save_for_backward(low_query, low_passage, gradient.to(precision()))
         ctx.temperature = temperature
         return loss
 
@@ -61,7 +68,7 @@ def late_interaction_contrast(
     unit = rows / norms.clamp_min(1e-6)[:, None]
     asked, asked_at = torch.unique(queries.ids, return_inverse=True)
     told, told_at = torch.unique(passages.ids, return_inverse=True)
-    low = unit.to(torch.bfloat16)
+    low = unit.to(precision())
     cosines = (low[told] @ low[asked].T).float()
     with torch.no_grad():
         # Passage by passage rather than padded to the longest: a tenth of the memory traffic.

@@ -103,8 +103,8 @@ def test_hits_are_ordered_by_the_sum_of_standardised_scores(
     assert len(hits) == len(index.passages) <= fusion.candidates
     keys = []
     for passage in index.passages:
-        held = index.articles[0]
-        keys.append(search_key(f"{context_of(held, held.sentence(passage.sentences[0]))} {passage.text}"))
+        article = index.articles[0]
+        keys.append(search_key(f"{context_of(article, article.sentence(passage.sentences[0]))} {passage.text}"))
     dense = tiny.encode_passages(keys) @ query.vector
     found = np.array([max_sim(tiny, query.ids, row) for row in tiny.token_ids(keys)]).T
     late = rarity(query.weights, found) @ found
@@ -113,11 +113,21 @@ def test_hits_are_ordered_by_the_sum_of_standardised_scores(
     def standard(scores: np.ndarray) -> np.ndarray:
         return (scores - scores.mean()) / scores.std() if scores.std() > 1e-9 else scores * 0
 
-    share = fusion.lexical_latin if question.isascii() else fusion.lexical
+    sentences = index.lexical["sentences"].scores(query.terms)
+    vectors = tiny.encode_passages([search_key(s.text) for s in index.articles[0].sentences])
+    held = [[number - 1 for number in passage.sentences] for passage in index.passages]
+    best_dense = np.array([(vectors[rows] @ query.vector).max() for rows in held])
+    best_lexical = np.array([sentences[rows].max() for rows in held])
+    share, sentence_share = (
+        (fusion.lexical_latin, 0) if question.isascii() else (fusion.lexical, fusion.lexical_sentence)
+    )
     total = fusion.dense * standard(dense) + share * standard(lexical) + fusion.late * standard(late)
+    total += fusion.dense_sentence * standard(best_dense) + sentence_share * standard(best_lexical)
     by_number = {hit.passage.number: hit for hit in hits}
     np.testing.assert_allclose([by_number[p.number].dense for p in index.passages], dense, atol=1e-5)
     np.testing.assert_allclose([by_number[p.number].late for p in index.passages], late, atol=1e-5)
+    np.testing.assert_allclose([by_number[p.number].dense_sentence for p in index.passages], best_dense, atol=1e-5)
+    np.testing.assert_allclose([by_number[p.number].lexical_sentence for p in index.passages], best_lexical, atol=1e-5)
     np.testing.assert_allclose([by_number[p.number].retrieval_score for p in index.passages], total, atol=1e-3)
     scores = [hit.retrieval_score for hit in hits]
     assert scores == sorted(scores, reverse=True)

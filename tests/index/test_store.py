@@ -161,7 +161,7 @@ def test_progress_counts_to_the_end(lighthouse: Article, tmp_path: Path) -> None
     inputs = manifest_inputs((lighthouse,), encoder, ())
     open_index(tmp_path, (lighthouse,), encoder, tokenizer, inputs, lambda *step: seen.append(step))
     done = [done for _, done, _ in seen]
-    total = 12 + 12 + 6 + len(passages(lighthouse, tokenizer))
+    total = 12 + 12 + 2 * 6 + len(passages(lighthouse, tokenizer))  # questions are encoded, and then learned from
     assert done == sorted(done)
     assert seen[-1][1:] == (total, total)
 

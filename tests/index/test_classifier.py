@@ -1,0 +1,108 @@
+"""The classifier of a question bank, beside scikit-learn's regression as another implementation."""
+
+from itertools import compress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from corpus.article import Article
+from corpus.language import core, search_key
+from index.classifier import GAP, Classifier, Classifiers, grams
+from index.lexical import term_hash
+
+BANK = {
+    "how heavy were the mice": (1,),
+    "how heavy was each mouse": (1,),
+    "what did a mouse weigh": (1,),
+    "weight of the mice": (1,),
+    "小鼠有多重": (1,),
+    "小鼠的体重": (1,),
+    "小鼠重多少": (1,),
+    "which drug were the mice given": (2,),
+    "what drug did a mouse get": (2,),
+    "name of the drug": (2,),
+    "用了哪种药物": (2,),
+    "药物叫什么": (2,),
+    "药物的名字": (2,),
+    "what does the drug cost": (),
+    "price of the drug": (),
+    "how much does it cost": (),
+    "药物多少钱": (),
+    "药物贵吗要多少钱": (),
+    "一针多少钱": (),
+}
+
+
+@pytest.fixture(scope="module")
+def small() -> Classifier:
+    return Classifier.fit(list(BANK), list(BANK.values()))
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted"),
+    [
+        ("weight of one mouse", 1),
+        ("小鼠体重多少", 1),
+        ("drug that the mice got", 2),
+        ("药物叫啥", 2),
+        ("what is the cost", GAP),
+        ("多少钱", GAP),
+    ],
+)
+def test_new_wording_is_told_by_what_the_bank_has_in_common(small: Classifier, question: str, wanted: int) -> None:
+    probabilities = small.probabilities(question)
+    assert probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert small.classes[int(probabilities.argmax())] == wanted
+
+
+def test_question_that_needs_two_sentences_is_divided_between_them() -> None:
+    bank = {"both groups": (3, 5), "the groups": (3, 5), "groups of mice": (3, 5), "colour": (4,), "colours": (4,)}
+    fitted = Classifier.fit(list(bank) * 8, list(bank.values()) * 8)
+    likely = dict(zip(fitted.classes.tolist(), fitted.probabilities("both groups").tolist(), strict=True))
+    assert likely[3] == pytest.approx(likely[5], abs=0.05)
+    assert likely[3] > 0.35
+
+
+def test_question_without_a_known_word_is_as_likely_as_the_bank_is_uneven(small: Classifier) -> None:
+    assert small.probabilities("zzz") == pytest.approx(small.probabilities(""))
+
+
+def test_same_bank_gives_the_same_classifier(small: Classifier) -> None:
+    again = Classifier.fit(list(BANK), list(BANK.values()))
+    assert np.array_equal(again.weights, small.weights)
+
+
+def test_classifiers_of_a_segment_are_found_again_in_their_files(small: Classifier, tmp_path: Path) -> None:
+    other = Classifier.fit(["one two three"] * 3, [(7,)] * 3)
+    Classifiers.join([None, small, None, other]).save(tmp_path)
+    found = Classifiers.load(tmp_path)
+    for number, wanted in enumerate([None, small, None, other]):
+        held = found.of(number)
+        if wanted is None or held is None:
+            assert held is wanted
+        else:
+            assert held.probabilities("weight of the mice") == pytest.approx(wanted.probabilities("weight of the mice"))
+    assert [held is None for held in found.only([True, False, True, True])] == [True, True, False]
+
+
+def test_as_good_as_a_regression_fitted_to_the_end(article: Article) -> None:
+    rows = [q for q in article.questions if len(q.sentences) == 1 and q.sentences[0] % 5 == 0]
+    keys, labels = [core(search_key(q.text)) for q in rows], [q.sentences[0] for q in rows]
+    learnt = np.arange(len(rows)) % 2 == 0
+    fitted = Classifier.fit(list(compress(keys, learnt)), [(label,) for label in compress(labels, learnt)])
+
+    def found(key: str) -> int:
+        return int(fitted.classes[int(fitted.probabilities(key).argmax())])
+
+    matrix = np.zeros((len(keys), len(fitted.features)), dtype=np.float32)
+    for row, key in zip(matrix, keys, strict=True):
+        places, shares = fitted._row(np.array(sorted({term_hash(gram) for gram in grams(key)}), dtype=np.uint64))
+        row[places] = shares
+    regression = LogisticRegression(C=30, max_iter=300).fit(matrix[learnt], np.array(labels)[learnt])
+    truth = np.array(labels)[~learnt]
+    ours = np.mean(np.array([found(key) for key in compress(keys, ~learnt)]) == truth)
+    theirs = np.mean(regression.predict(matrix[~learnt]) == truth)
+    assert theirs > 0.7
+    assert ours >= theirs - 0.02
