@@ -14,19 +14,21 @@ from tqdm import tqdm
 
 from bot.answer import distinct_passages
 from bot.chatbot import Chatbot, QuestionError, load_articles, load_chatbot
-from corpus.article import Article
+from corpus.article import Article, Sentence
+from corpus.segment import Span
 from evaluation.benchmark import rows_of
 from evaluation.scoring import Item, Judgement, Shown, Summary, by, judge
 from index.encoder import EncoderError
+from index.retriever import BankMatch, Hit, Query, Retriever, SentenceEvidence, Taught
 
 QUESTIONS = Path(__file__).parent / "questions"
 FILES = (QUESTIONS / "dev.jsonl", QUESTIONS / "test.jsonl")
 SPELLINGS = QUESTIONS / "spellings.jsonl"
 
-PARTS = ("bank", "gaps", "translation")
-"""What was written for the article, and may be left out."""
+PARTS = ("bank", "gaps", "translation", "classifier")
+"""What was written for the article, and what is learned from its bank: each may be left out."""
 
-ABLATIONS = ((), ("translation",), ("gaps",), ("bank", "gaps"), ("bank", "gaps", "translation"))
+ABLATIONS = ((), ("classifier",), ("translation",), ("gaps",), ("bank", "gaps"), ("bank", "gaps", "translation"))
 
 FOLLOW_UP = "follow-up"
 
@@ -38,9 +40,32 @@ def stripped(article: Article, without: Iterable[str]) -> Article:
             article = replace(article, questions=())
         elif part == "gaps":
             article = replace(article, gaps=())
-        else:
+        elif part == "translation":
             article = replace(article, sentences=tuple(replace(s, translation=None) for s in article.sentences))
     return article
+
+
+@dataclass(frozen=True, slots=True)
+class Untaught:
+    """A retriever as it is for an article whose bank is too small to learn from."""
+
+    retriever: Retriever
+
+    def prepare(self, text: str) -> Query:
+        return self.retriever.prepare(text)
+
+    def retrieve(self, query: Query, top_k: int = 10, article: str | None = None) -> list[Hit]:
+        return self.retriever.retrieve(query, top_k, article)
+
+    def evidence(self, query: Query, article: str, hits: Sequence[Hit]) -> SentenceEvidence:
+        found = self.retriever.evidence(query, article, hits)
+        return replace(found, taught=Taught.of(None, query, found.sentences))
+
+    def bank(self, query: Query, article: str, top_k: int = 32) -> list[BankMatch]:
+        return self.retriever.bank(query, article, top_k)
+
+    def passage_of(self, article: Article, sentence: Sentence) -> Span:
+        return self.retriever.passage_of(article, sentence)
 
 
 def ask(chatbot: Chatbot, item: Item) -> Shown:
@@ -150,6 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except EncoderError as error:
                 print(error, file=sys.stderr)
                 return 2
+            if "classifier" in without:
+                chatbot = replace(chatbot, retriever=Untaught(chatbot.retriever))
             for file, items in exams.items():
                 judgements = examine(chatbot, items)
                 rows[""].append((f"{file.stem}, {name}", Summary.of(judgements)))

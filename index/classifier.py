@@ -22,6 +22,9 @@ BATCH = 128
 RATE = 2.0
 SEED = 7
 
+ENOUGH = 500
+"""A bank of fewer questions teaches too little."""
+
 SHARED = 3
 """An n-gram counts that so many questions share."""
 
@@ -130,7 +133,7 @@ class Classifier:
 
 @dataclass(frozen=True, slots=True)
 class Classifiers:
-    """Those of the articles of a segment, in files that are mapped; an article without a bank has none."""
+    """Those of the articles of a segment, in files that are mapped; an article whose bank is small has none."""
 
     sizes: NDArray[np.int64]
     """(articles, 2): features and classes of each, zero for none."""

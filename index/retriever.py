@@ -147,7 +147,7 @@ class BankMatch:
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """What the classifier of the article's bank makes of a query; nothing for an article without a bank."""
+    """What the classifier of the article's bank makes of a query; nothing where the bank is small."""
 
     sentences: FloatArray
     """(candidates,): probability that it is asked for."""

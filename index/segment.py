@@ -17,7 +17,7 @@ from corpus.article import Article, Sentence
 from corpus.language import core, search_key
 from corpus.passage import Passage
 from corpus.segment import Tokenizer
-from index.classifier import Classifier, Classifiers
+from index.classifier import ENOUGH, Classifier, Classifiers
 from index.encoder import Encoder, FloatArray, IntArray
 from index.lexical import Postings, ragged
 
@@ -236,8 +236,8 @@ def counts(article: Article) -> tuple[int, int, int]:
 
 
 def classifier_of(article: Article) -> Classifier | None:
-    """What its bank and known gaps teach, if it has a bank."""
-    if not article.questions:
+    """What its bank and known gaps teach, if they are many enough."""
+    if len(article.questions) < ENOUGH:
         return None
     known = (*article.questions, *article.gaps)
     return Classifier.fit([core(search_key(q.text)) for q in known], [q.sentences for q in known])
