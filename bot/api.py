@@ -627,7 +627,7 @@ def _add_routes(app: FastAPI, service: Service, store: FeedbackStore | None) -> 
             return problem(404, "feedback_off", language)
         if service.article(opinion.article) is None:
             return problem(404, "unknown_article", language)
-        if service.in_crisis(opinion.question):
+        if await to_thread.run_sync(service.in_crisis, opinion.question):
             return JSONResponse({"kept": False}, headers=fresh)
         question, sentences = clean(opinion.question), tuple(opinion.sentences)
         given = Feedback(opinion.article, question, sentences, opinion.verdict, opinion.reason)

@@ -34,7 +34,7 @@ FOLLOW_UP = "follow-up"
 
 
 def stripped(article: Article, without: Iterable[str]) -> Article:
-    """The article as it is before those parts were written."""
+    """The article as it is before those parts were written; the classifier is no part of it."""
     for part in without:
         if part == "bank":
             article = replace(article, questions=())

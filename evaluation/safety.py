@@ -11,7 +11,10 @@ from bot.safety import Concern, SafetyRules
 QUESTIONS = Path(__file__).with_name("questions")
 
 SETS = ("clean", "unseen")
-"""Kept apart from the rules and from the examples that they learn from: by another author, and by an older hand."""
+"""Kept apart from the rules and from the examples that they learn from: by another author, and by an older hand.
+
+The threshold of the second opinion was chosen with their totals in view.
+"""
 
 EXPECTED: Mapping[str, frozenset[Concern]] = {
     "crisis_explicit": frozenset({Concern.CRISIS}),

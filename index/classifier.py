@@ -23,10 +23,17 @@ RATE = 2.0
 SEED = 7
 
 ENOUGH = 500
-"""A bank of fewer questions teaches too little."""
+"""A bank of fewer questions teaches too little ..."""
+ENOUGH_GAPS = 100
+"""... and without so many known gaps every question seems to be answered."""
 
 SHARED = 3
 """An n-gram counts that so many questions share."""
+
+LEARNING = (
+    f"{EPOCHS} epochs of {BATCH} at {RATE}, {SHARED} shared, from {ENOUGH} questions and {ENOUGH_GAPS} gaps, grams 1"
+)
+"""Stands for the rule in the manifest: another rule makes other classifiers."""
 
 GAP = 0
 """The class of known gaps; the others are sentence ids, which begin at one."""
@@ -105,8 +112,9 @@ class Classifier:
     def _row(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], FloatArray]:
         """Which features a question has and what each weighs."""
         places = np.searchsorted(self.features, hashes)
-        places = places[places < len(self.features)]
-        places = places[np.isin(self.features[places], hashes)]
+        inside = places < len(self.features)
+        places, hashes = places[inside], hashes[inside]
+        places = places[self.features[places] == hashes]
         shares = self.rarity[places]
         return places, shares / max(float(np.linalg.norm(shares)), 1e-9)
 
@@ -115,8 +123,8 @@ class Classifier:
         moved, bias_moved = np.full_like(weights, 1e-3), np.full_like(bias, 1e-3)
         random = np.random.default_rng(SEED)
         size = min(BATCH, max(len(rows), 1))
-        steps = EPOCHS * (len(rows) // size)
         order = np.concatenate([np.empty(0, np.int64), *(random.permutation(len(rows)) for _ in range(EPOCHS))])
+        steps = len(order) // size
         for step in range(steps):
             drawn = order[step * size : (step + 1) * size]
             used, questions = _together([rows[i] for i in drawn])

@@ -27,6 +27,9 @@ RIVAL = 0.4
 EXHAUSTIVE = 512
 """An article of at most so many sentences has all of them read for every question."""
 
+TAUGHT = 12
+"""So many of what the classifier holds likeliest are read of a longer one, beside what was retrieved."""
+
 SHARED = 8192
 """Articles of at most so many distinct tokens have the cosines of all of them computed for every question."""
 
@@ -38,8 +41,8 @@ READ = 256
 class Fusion:
     """How the scores of a passage, and of the best of its sentences, are put together: the one place for these numbers.
 
-    Each score is standardised over the candidates, weighted and summed. Tuned on development data by
-    `python -m evaluation.retrieval --tune`.
+    Each score is standardised over the candidates, weighted and summed. Chosen on development data;
+    `python -m evaluation.retrieval --tune` prints what other weights of the passage's own scores give.
     """
 
     dense: float = 0.5
@@ -71,7 +74,7 @@ class Query:
     text: str
     key: str
     own_key: str
-    """Without what was asked before."""
+    """Without what was asked before, or for a part of a question without its other parts."""
     vector: FloatArray
     """(dim,)"""
     ids: IntArray
@@ -359,7 +362,7 @@ class LocalRetriever:
         """Every sentence of a short article, the sentences of the hits of a long one."""
         held = self._articles[article]
         read, place, lexical = self._read(article), self._place(article), self.index.lexical
-        rows = _candidates(held, hits)
+        rows = _candidates(held, hits, read.classifier, query)
         around = (read.heading[rows], read.item[rows], read.before[rows], read.after[rows])
         wanted = np.unique(np.concatenate([rows, *around]))
         wanted = wanted[wanted >= 0]
@@ -441,11 +444,16 @@ def _question(article: Article, row: int) -> BankQuestion:
     return article.questions[row] if row < known else article.gaps[row - known]
 
 
-def _candidates(article: Article, hits: Sequence[Hit]) -> NDArray[np.int64]:
-    """Places in `Article.sentences` of those to be read."""
+def _candidates(
+    article: Article, hits: Sequence[Hit], classifier: Classifier | None, query: Query
+) -> NDArray[np.int64]:
+    """Places in `Article.sentences` of those to be read: of a long article what was hit, and what the bank teaches."""
     if len(article.sentences) <= EXHAUSTIVE:
         return np.arange(len(article.sentences))
     rows = {n - 1 for hit in hits if hit.passage.article == article.id for n in hit.passage.sentences}
+    if classifier is not None:
+        likely = np.argsort(-classifier.probabilities(query.key), kind="stable")[:TAUGHT]
+        rows |= {number - 1 for number in classifier.classes[likely].tolist() if number != GAP}
     return np.array(sorted(rows), dtype=np.int64)
 
 

@@ -17,7 +17,7 @@ from corpus.article import Article, Sentence
 from corpus.language import core, search_key
 from corpus.passage import Passage
 from corpus.segment import Tokenizer
-from index.classifier import ENOUGH, Classifier, Classifiers
+from index.classifier import ENOUGH, ENOUGH_GAPS, Classifier, Classifiers
 from index.encoder import Encoder, FloatArray, IntArray
 from index.lexical import Postings, ragged
 
@@ -109,7 +109,7 @@ class Segment:
     """Of passages only where the engine keeps them in files."""
     postings: Mapping[str, Postings]
     classifiers: Classifiers
-    """Of each member that has a bank."""
+    """Of each member whose bank is large enough."""
 
     @classmethod
     def build(
@@ -237,7 +237,7 @@ def counts(article: Article) -> tuple[int, int, int]:
 
 def classifier_of(article: Article) -> Classifier | None:
     """What its bank and known gaps teach, if they are many enough."""
-    if len(article.questions) < ENOUGH:
+    if len(article.questions) < ENOUGH or len(article.gaps) < ENOUGH_GAPS:
         return None
     known = (*article.questions, *article.gaps)
     return Classifier.fit([core(search_key(q.text)) for q in known], [q.sentences for q in known])

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from corpus.article import Article, BankQuestion, Sentence
 from corpus.passage import CHUNKING, Passage, passages
 from corpus.segment import Span, Tokenizer
+from index.classifier import LEARNING
 from index.encoder import Encoder, FloatArray
 from index.engines.faiss import FaissEngine, FaissStore
 from index.lexical import Bm25
@@ -203,6 +204,7 @@ def manifest_inputs(
     inputs = {f"{_ARTICLE}{article.id}": version_of(article) for article in articles}
     inputs["encoder"] = f"{encoder.name} {encoder.dim} {encoder.fingerprint}"
     inputs["chunking rule"] = CHUNKING
+    inputs["classifier rule"] = LEARNING
     inputs["dictionary"] = hashlib.sha256("\n".join(dictionary).encode()).hexdigest()
     inputs["metric"] = "inner product of unit vectors"
     inputs["software"] = f"index format {FORMAT}, jieba {version('jieba')}"

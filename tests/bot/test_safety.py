@@ -135,9 +135,19 @@ def test_unseen_sentences(rules: SafetyRules, label: str, concern: Concern, reca
 
 def test_unseen_article_questions_raise_no_concern(rules: SafetyRules) -> None:
     questions = [row["text"] for row in UNSEEN if row["label"] == "question"]
-    assert len(questions) == 100
+    assert len(questions) == 99
     raised = {text: rules.assess(text).concern for text in questions}
     assert {text for text, concern in raised.items() if concern in (Concern.CRISIS, Concern.ADVICE)} == set()
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_sets_kept_apart_share_no_sentence_with_the_examples(name: str) -> None:
+    def bare(text: str) -> str:
+        return re.sub(r"\W+", "", text.lower())
+
+    with (RULES / "examples.tsv").open(encoding="utf-8", newline="") as file:
+        examples = {bare(row["text"]) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
+    assert [row["text"] for row in sentences(name) if bare(row["text"]) in examples] == []
 
 
 CLEAN = sentences("clean")
@@ -167,7 +177,7 @@ def test_clean_sentences(rules: SafetyRules, label: str, language: str, recall: 
 
 def test_clean_questions_raise_no_concern(rules: SafetyRules) -> None:
     raised = [rules.assess(row["text"]).concern for row in CLEAN if row["label"] in ("article", "other")]
-    assert len(raised) == 157
+    assert len(raised) == 154
     assert raised.count(Concern.CRISIS) <= 1
     assert raised.count(Concern.ADVICE) <= 2
 

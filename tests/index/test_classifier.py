@@ -1,5 +1,6 @@
 """The classifier of a question bank, beside scikit-learn's regression as another implementation."""
 
+from dataclasses import replace
 from itertools import compress
 from pathlib import Path
 
@@ -9,8 +10,13 @@ from sklearn.linear_model import LogisticRegression
 
 from corpus.article import Article
 from corpus.language import core, search_key
+from corpus.segment import JiebaTokenizer
 from index.classifier import GAP, Classifier, Classifiers, grams
 from index.lexical import term_hash
+from index.retriever import LocalRetriever, Taught
+from index.segment import classifier_of
+from index.store import Index, manifest_inputs, open_index
+from tests.tiny import TinyEncoder
 
 BANK = {
     "how heavy were the mice": (1,),
@@ -65,8 +71,17 @@ def test_question_that_needs_two_sentences_is_divided_between_them() -> None:
     assert likely[3] > 0.35
 
 
-def test_question_without_a_known_word_is_as_likely_as_the_bank_is_uneven(small: Classifier) -> None:
-    assert small.probabilities("zzz") == pytest.approx(small.probabilities(""))
+def test_question_without_a_known_word_gets_what_the_bias_says(small: Classifier) -> None:
+    raised = np.exp(small.bias)
+    assert small.probabilities("zzz") == pytest.approx(raised / raised.sum(), abs=1e-6)
+
+
+def test_unknown_words_count_nothing_wherever_their_hashes_fall(small: Classifier) -> None:
+    known = small.features[len(small.features) // 2]
+    for beside in (known - np.uint64(1), known + np.uint64(1), np.uint64(0), np.uint64(2**64 - 1)):
+        places, shares = small._row(np.array(sorted({int(beside), int(known)}), dtype=np.uint64))
+        assert small.features[places].tolist() == [int(known)]
+        assert shares.tolist() == [1]
 
 
 def test_same_bank_gives_the_same_classifier(small: Classifier) -> None:
@@ -84,7 +99,46 @@ def test_classifiers_of_a_segment_are_found_again_in_their_files(small: Classifi
             assert held is wanted
         else:
             assert held.probabilities("weight of the mice") == pytest.approx(wanted.probabilities("weight of the mice"))
-    assert [held is None for held in found.only([True, False, True, True])] == [True, True, False]
+    left = Classifiers.join(found.only([True, False, True, True]))
+    assert [left.of(number) is None for number in range(3)] == [True, True, False]
+    held = left.of(2)
+    assert held is not None
+    assert held.probabilities("one two three") == pytest.approx(other.probabilities("one two three"))
+
+
+def test_classifier_of_a_merged_index_is_that_of_the_article(
+    lighthouse: Article, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lighthouse's bank is tiny: here it is enough."""
+    monkeypatch.setattr("index.segment.ENOUGH", 1)
+    monkeypatch.setattr("index.segment.ENOUGH_GAPS", 0)
+    encoder, tokenizer = TinyEncoder(), JiebaTokenizer()
+    others = [replace(lighthouse, id=name, title=name) for name in ("first", "second")]
+    for held in ((others[0], lighthouse), (others[0], lighthouse, others[1]), (lighthouse, others[1])):
+        index = open_index(tmp_path, held, encoder, tokenizer, manifest_inputs(held, encoder, ()))
+    place = index.place(lighthouse.id)
+    found, wanted = place.segment.classifiers.of(place.member), classifier_of(lighthouse)
+    assert found is not None
+    assert wanted is not None
+    assert np.array_equal(found.weights, wanted.weights)
+    assert found.classes.tolist() == wanted.classes.tolist()
+
+
+def test_what_is_taught_is_told_by_sentence_with_and_without_what_was_asked_before(
+    small: Classifier, article: Article
+) -> None:
+    encoder, tokenizer = TinyEncoder(), JiebaTokenizer()
+    retriever = LocalRetriever(
+        Index.build([replace(article, questions=())], [], encoder, tokenizer), encoder, tokenizer
+    )
+    before, own = retriever.prepare("weight of the mice"), retriever.prepare("price of the drug")
+    taught = Taught.of(small, own.after(before, 0.6), article.sentences[:5])
+    alone, both = small.probabilities(own.key), small.probabilities(f"{own.key} {before.key}")
+    assert taught.alone == pytest.approx([alone[1], alone[2], 0, 0, 0])
+    assert taught.sentences == pytest.approx([both[1], both[2], 0, 0, 0])
+    assert (taught.gap, taught.gap_alone) == pytest.approx((both[0], alone[0]))
+    nothing = Taught.of(None, own, article.sentences[:5])
+    assert (nothing.sentences.any(), nothing.alone.any(), nothing.gap) == (False, False, 0)
 
 
 def test_as_good_as_a_regression_fitted_to_the_end(article: Article) -> None:
@@ -97,9 +151,10 @@ def test_as_good_as_a_regression_fitted_to_the_end(article: Article) -> None:
         return int(fitted.classes[int(fitted.probabilities(key).argmax())])
 
     matrix = np.zeros((len(keys), len(fitted.features)), dtype=np.float32)
+    numbers = {feature: place for place, feature in enumerate(fitted.features.tolist())}
     for row, key in zip(matrix, keys, strict=True):
-        places, shares = fitted._row(np.array(sorted({term_hash(gram) for gram in grams(key)}), dtype=np.uint64))
-        row[places] = shares
+        places = [numbers[term_hash(gram)] for gram in set(grams(key)) if term_hash(gram) in numbers]
+        row[places] = fitted.rarity[places] / max(float(np.linalg.norm(fitted.rarity[places])), 1e-9)
     regression = LogisticRegression(C=30, max_iter=300).fit(matrix[learnt], np.array(labels)[learnt])
     truth = np.array(labels)[~learnt]
     ours = np.mean(np.array([found(key) for key in compress(keys, ~learnt)]) == truth)

@@ -12,7 +12,7 @@ from corpus.article import Article, load_article
 from corpus.language import search_key
 from corpus.segment import JiebaTokenizer
 from index.encoder import IntArray
-from index.retriever import COMMON, IMPORTANCE, Fusion, LocalRetriever
+from index.retriever import COMMON, IMPORTANCE, TAUGHT, Fusion, LocalRetriever
 from index.segment import context_of
 from index.store import Index, manifest_inputs, open_index
 from tests.tiny import TablelessEncoder, TinyEncoder, write_article
@@ -228,7 +228,7 @@ def test_encoder_without_a_token_table_searches_by_vectors_and_words(
     )
 
 
-def test_large_index_reads_the_sentences_of_its_hits_only(
+def test_long_article_has_the_sentences_of_its_hits_read_and_those_that_its_bank_teaches(
     tiny_retriever: LocalRetriever, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query = tiny_retriever.prepare("氟西汀和干细胞哪个更好?")
@@ -237,7 +237,11 @@ def test_large_index_reads_the_sentences_of_its_hits_only(
     monkeypatch.setattr("index.retriever.EXHAUSTIVE", 0)
     part = tiny_retriever.evidence(query, "msc-depression", hits)
     ids = [s.id for s in part.sentences]
-    assert ids == sorted({n for hit in hits for n in hit.passage.sentences})
+    hit_on = {n for hit in hits for n in hit.passage.sentences}
+    likely = np.argsort(-whole.taught.sentences, kind="stable")[:TAUGHT] + 1
+    assert ids == sorted({*ids, *hit_on})
+    assert set(ids) - hit_on <= set(likely.tolist())
+    assert likely[0] in ids
     rows = [n - 1 for n in ids]
     for name in ("dense", "lexical", "late", "late_translation", "late_context", "late_neighbours"):
         np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[..., rows], atol=1e-6, err_msg=name)
