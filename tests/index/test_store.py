@@ -79,7 +79,8 @@ def test_manifest_names_every_file_and_everything_it_was_made_from(open_lighthou
     files = [str(file.relative_to(folder)) for file in folder.glob("*/*")]
     assert dict(index.manifest["files"]) == {name: file_hash(folder / name) for name in files}
     assert set(index.manifest["inputs"]) == {
-        "article lighthouse", "encoder", "chunking rule", "classifier rule", "dictionary", "metric", "software", "store",
+        "article lighthouse", "encoder", "chunking rule", "classifier rule",
+        "dictionary", "metric", "software", "store",
     }  # fmt: skip
 
 
