@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import compress
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,16 +181,6 @@ class Classifiers:
 
     def only(self, live: Sequence[bool]) -> list[Classifier | None]:
         return [self.of(article) for article in compress(range(len(live)), live)]
-
-    def save(self, folder: Path) -> None:
-        for part in fields(self):
-            np.save(folder / f"classifier.{part.name}.npy", getattr(self, part.name))
-
-    @classmethod
-    def load(cls, folder: Path) -> Classifiers:
-        """Map the files."""
-        files = (folder / f"classifier.{part.name}.npy" for part in fields(cls))
-        return cls(*(np.asarray(np.load(file, mmap_mode="r", allow_pickle=False)) for file in files))
 
 
 def _together(

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.article import Article, Sentence
+from corpus.article import Article, BankQuestion, Sentence
 from corpus.language import core, search_key
 from corpus.passage import Passage
 from corpus.segment import Tokenizer
@@ -31,6 +31,8 @@ HALF_PRECISION = 100_000
 class StoreError(Exception):
     """Where the passages are to live cannot be used; the message says what was expected and what to do."""
 
+
+_Arrays = TypeVar("_Arrays", Postings, Classifiers)
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are."""
@@ -202,9 +204,8 @@ class Segment:
         for kind in KINDS[1:]:
             save_table(folder, kind, self.tables[kind])
         for kind, postings in self.postings.items():
-            for part in fields(Postings):
-                np.save(folder / f"{kind}.lexical.{part.name}.npy", getattr(postings, part.name))
-        self.classifiers.save(folder)
+            save_arrays(folder, f"{kind}.lexical", postings)
+        save_arrays(folder, "classifier", self.classifiers)
         members = [[member.article, member.version, member.rows] for member in self.members]
         (folder / "members.json").write_text(json.dumps(members, ensure_ascii=False), encoding="utf-8")
 
@@ -212,7 +213,6 @@ class Segment:
     def load(cls, folder: Path, passages: Table | None) -> Segment:
         """Map the files, which have to be sound, beside the passages' table from the engine, if it has one here."""
         tables = {kind: load_table(folder, kind) for kind in KINDS[1:]}
-        parts = [part.name for part in fields(Postings)]
         return cls(
             members=tuple(
                 Member(article, version, tuple(rows))
@@ -221,11 +221,8 @@ class Segment:
             places=mapped(folder / "places.npy"),
             vocabulary=mapped(folder / "vocabulary.npy"),
             tables=tables if passages is None else {"passages": passages, **tables},
-            postings={
-                kind: Postings(*(mapped(folder / f"{kind}.lexical.{part}.npy") for part in parts))
-                for kind in LEXICAL_KINDS
-            },
-            classifiers=Classifiers.load(folder),
+            postings={kind: load_arrays(folder, f"{kind}.lexical", Postings) for kind in LEXICAL_KINDS},
+            classifiers=load_arrays(folder, "classifier", Classifiers),
         )
 
 
@@ -239,7 +236,11 @@ def classifier_of(article: Article) -> Classifier | None:
     """What its bank and known gaps teach, if they are many enough."""
     if len(article.questions) < ENOUGH or len(article.gaps) < ENOUGH_GAPS:
         return None
-    known = (*article.questions, *article.gaps)
+    return learned((*article.questions, *article.gaps))
+
+
+def learned(known: Sequence[BankQuestion]) -> Classifier:
+    """What these questions teach, known gaps among them."""
     return Classifier.fit([core(search_key(q.text)) for q in known], [q.sentences for q in known])
 
 
@@ -263,6 +264,17 @@ def save_table(folder: Path, kind: str, table: Table) -> None:
 
 def load_table(folder: Path, kind: str) -> Table:
     return Table(*(mapped(folder / f"{kind}.{part}.npy") for part in ("vectors", "ids", "offsets")))
+
+
+def save_arrays(folder: Path, name: str, held: Postings | Classifiers) -> None:
+    """A file for each array."""
+    for part in fields(held):
+        np.save(folder / f"{name}.{part.name}.npy", getattr(held, part.name))
+
+
+def load_arrays(folder: Path, name: str, kind: type[_Arrays]) -> _Arrays:
+    """Map the files that `save_arrays` wrote."""
+    return kind(*(mapped(folder / f"{name}.{part.name}.npy") for part in fields(kind)))
 
 
 def mapped(file: Path) -> NDArray[Any]:

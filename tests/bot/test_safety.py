@@ -316,7 +316,7 @@ def check_flood(rules: SafetyRules, view: str, flood: str) -> None:
         seconds = timed(pattern, view)
         if seconds > 0.1:
             seconds = min(seconds, *(timed(pattern, view) for _ in range(5)))
-        if seconds > 0.15:
+        if seconds > 0.1:
             slow.append((round(seconds, 3), pattern.pattern[:120]))
     assert slow == [], flood
 

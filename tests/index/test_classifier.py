@@ -14,7 +14,7 @@ from corpus.segment import JiebaTokenizer
 from index.classifier import GAP, Classifier, Classifiers, grams
 from index.lexical import term_hash
 from index.retriever import LocalRetriever, Taught
-from index.segment import classifier_of
+from index.segment import classifier_of, load_arrays, save_arrays
 from index.store import Index, manifest_inputs, open_index
 from tests.tiny import TinyEncoder
 
@@ -91,8 +91,8 @@ def test_same_bank_gives_the_same_classifier(small: Classifier) -> None:
 
 def test_classifiers_of_a_segment_are_found_again_in_their_files(small: Classifier, tmp_path: Path) -> None:
     other = Classifier.fit(["one two three"] * 3, [(7,)] * 3)
-    Classifiers.join([None, small, None, other]).save(tmp_path)
-    found = Classifiers.load(tmp_path)
+    save_arrays(tmp_path, "classifier", Classifiers.join([None, small, None, other]))
+    found = load_arrays(tmp_path, "classifier", Classifiers)
     for number, wanted in enumerate([None, small, None, other]):
         held = found.of(number)
         if wanted is None or held is None:

@@ -39,12 +39,11 @@ from bot.features import (
 )
 from bot.reader import CONSIDERED, MODEL, Network, ReaderModel, TrainedReader, together
 from corpus.article import BankQuestion, Sentence
-from corpus.language import core, search_key
 from corpus.passage import passages
 from corpus.segment import JiebaTokenizer, Tokenizer
-from index.classifier import Classifier
 from index.encoder import Encoder, FloatArray, load_encoder
 from index.retriever import BankMatch, Hit, LocalRetriever, SentenceEvidence, Taught
+from index.segment import learned
 from index.store import Index
 from training.reader.examples import Example, Written, development, examples, group_of, written
 
@@ -100,10 +99,7 @@ class Collector:
         known = [question for _, question in retriever.index.questions]
         self._half = self._random.integers(2, size=len(known))
         self._taught_by_other = [
-            Classifier.fit(
-                [core(search_key(q.text)) for q, in_it in zip(known, self._half == half, strict=True) if not in_it],
-                [q.sentences for q, in_it in zip(known, self._half == half, strict=True) if not in_it],
-            )
+            learned([question for question, own in zip(known, self._half, strict=True) if own != half])
             for half in range(2)
         ]
 
