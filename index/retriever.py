@@ -341,8 +341,7 @@ class LocalRetriever:
         columns = np.stack([dense, by_word, late, *self._best_sentences(query, passages)])
         by_words = (fusion.lexical, fusion.lexical_sentence) if has_han(query.key) else (fusion.lexical_latin, 0.0)
         weights = np.array([fusion.dense, by_words[0], fusion.late, fusion.dense_sentence, by_words[1]], np.float32)
-        # Summed one by one: a matrix product may round another way in another process.
-        total = sum(w * _standard(column) for w, column in zip(weights, columns, strict=True))
+        total = weights @ np.stack([_standard(column) for column in columns])
         return [
             Hit(passages[i], float(total[i]), *columns[:, i].tolist())
             for i in np.argsort(-total, kind="stable")[:top_k]

@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
+from bot.answer import Answer
 from bot.chatbot import Chatbot, QuestionError, load_chatbot
 from bot.workers import Workers
 from tests.tiny import ROOT
@@ -38,7 +40,8 @@ def test_each_question_is_answered_as_by_one_process(workers: Workers, chatbot: 
     history = ["氟西汀和干细胞哪个好?"]
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda question: workers.ask(question, history), QUESTIONS * 3))
-    assert answers == [chatbot.ask(question, history) for question in QUESTIONS * 3]
+    for question, answer in zip(QUESTIONS * 3, answers, strict=True):
+        assert_same(answer, chatbot.ask(question, history))
 
 
 @pytest.mark.parametrize("question", ["", "长" * 1000])
@@ -75,7 +78,7 @@ def test_process_that_is_killed_is_replaced(workers: Workers, chatbot: Chatbot) 
     old[0].join(30)
     # The other one may answer before the loss is noticed.
     for _ in range(1000):
-        assert workers.ask(QUESTIONS[0]) == chatbot.ask(QUESTIONS[0])
+        assert_same(workers.ask(QUESTIONS[0]), chatbot.ask(QUESTIONS[0]))
         if set(workers.pids).isdisjoint(before):
             break
     assert set(workers.pids).isdisjoint(before)
@@ -110,6 +113,20 @@ def test_serve_answers_from_several_processes_on_one_port(shipped_cache: Path) -
     for descriptor in descriptors:
         assert select.select([descriptor], [], [], 20)[0], "a process outlives its server"
         os.close(descriptor)
+
+
+def assert_same(answer: Answer, other: Answer) -> None:
+    """Equal but for the scores' last digits, which a matrix product may round another way in another process."""
+    assert _without_scores(answer) == _without_scores(other)
+    assert _scores(answer) == pytest.approx(_scores(other), abs=1e-4)
+
+
+def _without_scores(answer: Answer) -> Answer:
+    return replace(answer, citations=tuple(replace(c, retrieval_score=0, span_score=0) for c in answer.citations))
+
+
+def _scores(answer: Answer) -> list[float]:
+    return [score for c in answer.citations for score in (c.retrieval_score, c.span_score)]
 
 
 def _children(pid: int) -> list[int]:
