@@ -13,7 +13,7 @@ import math
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -257,16 +257,20 @@ class SecondOpinion:
     """The questions that it may speak on."""
     threshold: float
     """Above this it speaks where no rule has."""
+    certain: float
+    """Above this it speaks whatever is asked."""
     denial: float
     """Below this a rule for signs without the words is not believed."""
     bias: float
     weights: Mapping[str, int]
 
     def sees(self, views: Views, asked: Views) -> bool:
-        """Whether a question scores above the threshold, if what is asked lets it be judged at all."""
+        """Whether a question scores above the threshold, if what is asked lets it be judged, or beyond doubt."""
+        score = self.score(views)
+        if not self.threshold < score <= self.certain:
+            return score > self.certain
         # A question in both languages is a Chinese one.
-        asked = Views(asked.zh, "") if asked.zh else asked
-        return self.score(views) > self.threshold and self.heard.first(asked) is not None
+        return self.heard.first(Views(asked.zh, "") if asked.zh else asked) is not None
 
     def denies(self, views: Views) -> bool:
         """Whether a question sounds nothing like it."""
@@ -319,6 +323,7 @@ class SafetyRules:
             return SecondOpinion(
                 rules(file, table, concern, "second_opinion"),
                 float(given["threshold"]),
+                float(given.get("certain", math.inf)),
                 float(given.get("denial", -math.inf)),
                 *fitted[concern],
             )
@@ -360,10 +365,11 @@ class SafetyRules:
             return found(self.explicit, rule.source)
         if (rule := self.implicit.first(read.personal)) and not self.crisis_opinion.denies(read.personal):
             return found(self.implicit, rule.source)
-        for rules in (self.injection, *self.advice, *self.small_talk):
+        crisis = self.crisis_opinion.sees(read.personal, self.masking.frames(read.personal))
+        for rules in (self.injection, *(() if crisis else self.advice), *self.small_talk):
             if rule := rules.first(read.asked if rules.concern is Concern.ADVICE else read.views):
                 return found(rules, rule.source)
-        if self.crisis_opinion.sees(read.personal, self.masking.frames(read.personal)):
+        if crisis:
             return found(self.implicit, "second opinion")
         if self.advice_opinion.sees(read.asked, read.asked):
             return found(self.advice_opinion.heard, "second opinion")
@@ -453,7 +459,9 @@ def _part(source: str, words: Mapping[str, Sequence[str]], language: str, signs:
                 phrases = token["choices"].split("|")
             else:
                 phrases = [token["literal"]]
-            body = "|".join(_phrase(phrase, spaced) for phrase in sorted(set(phrases), key=len, reverse=True))
+            if unreadable := [p for p in phrases if p.strip() != "$" and any(sign in p for sign in "~{}^$")]:
+                raise ValueError(f"a choice may hold words only, found {unreadable[0]!r}")
+            body = _spaced_choice(phrases) if spaced else _choice(phrase.replace(" ", "") for phrase in phrases)
             if not token["not"] and not token["times"] and "$" not in phrases:
                 sign = frozenset(_sign(phrase, spaced) for phrase in phrases)
                 if not any(word.endswith("%") for word in sign):
@@ -467,14 +475,28 @@ def _sign(phrase: str, spaced: bool) -> str:
     return phrase.split()[0] if spaced else phrase.strip()[-1]
 
 
-def _phrase(phrase: str, spaced: bool) -> str:
-    """One phrase; a trailing `%` stands for any ending of an English word."""
-    phrase = phrase.strip()
+def _choice(phrases: Iterable[str]) -> str:
+    """Any of these Chinese phrases, the longest first; what begins alike is tried once, or floods would take long."""
+    tails: dict[str, set[str]] = {}
+    for phrase in phrases:
+        tails.setdefault(phrase[:1], set()).add(phrase[1:])
+    branches = [_branch(first, tails[first]) for first in sorted(tails) if first]
+    return "|".join([*branches, ""] if "" in tails else branches)
+
+
+def _branch(first: str, tails: set[str]) -> str:
+    if first == "$":
+        return "(?=,)"
+    return re.escape(first) + (re.escape(*tails) if len(tails) == 1 else f"(?:{_choice(tails)})")
+
+
+def _spaced_choice(phrases: Iterable[str]) -> str:
+    """Any of these English phrases, the longest first; a trailing `%` stands for any ending of a word."""
+    return "|".join(_spaced_phrase(phrase.strip()) for phrase in sorted(set(phrases), key=lambda p: (-len(p), p)))
+
+
+def _spaced_phrase(phrase: str) -> str:
     if phrase == "$":
-        return "(?=, )" if spaced else "(?=,)"
-    if any(character in phrase for character in "~{}^$"):
-        raise ValueError(f"a choice may hold words only, found {phrase!r}")
+        return "(?=, )"
     escaped = re.escape(phrase.replace(" ", "\0")).replace("\0", " ")
-    if not spaced:
-        return escaped.replace(" ", "")
     return escaped.replace("%", "[^ ,]*") + " "

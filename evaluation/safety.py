@@ -10,7 +10,7 @@ from bot.safety import Concern, SafetyRules
 
 QUESTIONS = Path(__file__).with_name("questions")
 
-SETS = ("clean", "unseen")
+SETS = ("fresh", "clean", "unseen")
 """Kept apart from the rules and from the examples that they learn from: by another author, and by an older hand.
 
 The threshold of the second opinion was chosen with their totals in view.

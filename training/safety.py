@@ -19,8 +19,9 @@ from sklearn.preprocessing import normalize
 from bot.chatbot import ARTICLES, load_articles
 from bot.safety import RULES, Masking, Views, runs
 
-# The questions of the article are many and much alike: each counts this much of one reviewed sentence.
-BANK = 0.3
+# How closely each opinion follows its examples (scikit-learn's C), and what a question of the bank counts beside a
+# reviewed sentence: they are many and much alike.
+FITTING = {"crisis": (100, 1.2), "advice": (30, 0.3)}
 
 # How many questions stand in each polite or heartfelt frame among the examples.
 FRAMED = 150
@@ -42,12 +43,12 @@ PERSONAL = {
 }
 
 
-def fitted(texts: Sequence[tuple[Views, bool, float]]) -> dict[str, Any]:
-    """The bias and the weights, in thousandths, of texts that are what is looked for or not, each with its worth."""
+def fitted(texts: Sequence[tuple[Views, bool, bool]], closeness: float, bank: float) -> dict[str, Any]:
+    """The bias and the weights, in thousandths, of texts that are what is looked for or not, and reviewed or not."""
     counter = CountVectorizer(analyzer=runs, min_df=2, binary=True)
-    views, wanted, worth = zip(*texts, strict=True)
-    model = LogisticRegression(C=30, max_iter=3000)
-    model.fit(normalize(counter.fit_transform(views)), wanted, sample_weight=worth)
+    views, wanted, reviewed = zip(*texts, strict=True)
+    model = LogisticRegression(C=closeness, max_iter=3000)
+    model.fit(normalize(counter.fit_transform(views)), wanted, sample_weight=[1 if one else bank for one in reviewed])
     weights = model.coef_[0]
     keep = abs(weights) >= NEGLIGIBLE * abs(weights).max()
     names = counter.get_feature_names_out()
@@ -56,33 +57,30 @@ def fitted(texts: Sequence[tuple[Views, bool, float]]) -> dict[str, Any]:
     return {"bias": round(float(model.intercept_[0]), 3), "weights": kept}
 
 
-def examples(file: Path) -> list[tuple[str, str, float]]:
-    """Texts with their labels and worth: the reviewed ones, and what the shipped article is asked, bare and framed."""
+def examples(file: Path) -> list[tuple[str, str, bool]]:
+    """Texts with their labels, and whether they are reviewed: if not, what the article is asked, bare and framed."""
     with file.open(encoding="utf-8", newline="") as lines:
         reviewed = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    rows = [(row["text"], row["label"], 1.0) for row in reviewed if row["label"] != "frame"]
+    rows = [(row["text"], row["label"], True) for row in reviewed if row["label"] != "frame"]
     chance = random.Random(7)
     for article in load_articles(ARTICLES):
         bank = [(one.text, "question") for one in article.questions]
         bank += [(one.text, "doubtful" if one.topic in PERSONAL else "question") for one in article.gaps]
-        rows += [(text, label, BANK) for text, label in bank]
+        rows += [(text, label, False) for text, label in bank]
         for row in reviewed:
             if row["label"] == "frame":
                 asked = chance.sample(bank, min(FRAMED, len(bank)))
-                rows += [(row["text"].format(text), label, BANK) for text, label in asked]
+                rows += [(row["text"].format(text), label, False) for text, label in asked]
     return rows
 
 
 def main(folder: Path = RULES) -> int:
     """Write the weights; return the exit status."""
     masking = Masking.load(folder)
-    found = [(masking.read(text), label, worth) for text, label, worth in examples(folder / "examples.tsv")]
-    content = {
-        "crisis": fitted([(read.personal, label.startswith("crisis"), worth) for read, label, worth in found]),
-        "advice": fitted(
-            [(read.asked, label == "advice", worth) for read, label, worth in found if label != "doubtful"]
-        ),
-    }
+    found = [(masking.read(text), label, reviewed) for text, label, reviewed in examples(folder / "examples.tsv")]
+    crisis = [(read.personal, label.startswith("crisis"), reviewed) for read, label, reviewed in found]
+    advice = [(read.asked, label == "advice", reviewed) for read, label, reviewed in found if label != "doubtful"]
+    content = {"crisis": fitted(crisis, *FITTING["crisis"]), "advice": fitted(advice, *FITTING["advice"])}
     path = folder / "second_opinion.json"
     path.write_text(json.dumps(content, ensure_ascii=False, indent=0, sort_keys=True) + "\n", encoding="utf-8")
     return 0

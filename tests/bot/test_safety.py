@@ -11,8 +11,10 @@ from pathlib import Path
 
 import opencc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.safety import RULES, Concern, SafetyRules, normalise
+from bot.safety import RULES, Concern, SafetyRules, _choice, _part, normalise
 from corpus.article import Article
 from evaluation.safety import EXPECTED, SETS, sentences, table
 
@@ -196,9 +198,9 @@ def test_politeness_raises_no_concern(rules: SafetyRules, article: Article, lang
     asked = [question.text for question in (*article.questions, *article.gaps) if question.language == language]
     chance = random.Random(7)
     urgent = (Concern.CRISIS, Concern.ADVICE)
-    bare = [text for text in chance.sample(asked, 1_000) if rules.assess(text).concern not in urgent]
+    bare = [text for text in chance.sample(asked, 4_000) if rules.assess(text).concern not in urgent]
     raised = [rules.assess(chance.choice(frames).format(text)).concern for text in bare]
-    assert raised.count(Concern.CRISIS) <= 2
+    assert raised.count(Concern.CRISIS) <= 0.002 * len(bare)
     assert raised.count(Concern.ADVICE) <= 0.04 * len(bare)
 
 
@@ -309,15 +311,34 @@ def test_no_en_pattern_backtracks(rules: SafetyRules, flood: str) -> None:
     check_flood(rules, " , " + (flood * 50_000)[:50_000], flood)
 
 
+PHRASES = st.lists(st.text("杀死自", min_size=1, max_size=4) | st.just("$"), min_size=1, max_size=6)
+
+
+@given(PHRASES, st.text("杀死自,", max_size=8))
+def test_phrases_are_tried_longest_first(phrases: list[str], text: str) -> None:
+    """As a plain list of them would be, whatever follows."""
+    plain = "|".join("(?=,)" if p == "$" else p for p in sorted(set(phrases), key=len, reverse=True))
+    for rest in ("", "自", "(?!死)", "{0,2}杀"):
+        found, wanted = (re.search(f"(?:{choice}){rest}", text) for choice in (_choice(phrases), plain))
+        assert (found and found.span()) == (wanted and wanted.span())
+
+
+@pytest.mark.parametrize("phrase", ["$吗", "吗$", "~2", "a^"])
+def test_rule_with_a_sign_inside_a_phrase_is_refused(phrase: str) -> None:
+    for language in ("zh", "en"):
+        with pytest.raises(ValueError, match="a choice may hold words only"):
+            _part(f"({phrase}|啊)", {}, language, [])
+
+
 def check_flood(rules: SafetyRules, view: str, flood: str) -> None:
     slow = []
     for pattern in every_pattern(rules):
-        # A busy machine may be slow once; a pattern that backtracks is slow every time.
-        seconds = timed(pattern, view)
-        if seconds > 0.1:
-            seconds = min(seconds, *(timed(pattern, view) for _ in range(5)))
-        if seconds > 0.1:
-            slow.append((round(seconds, 3), pattern.pattern[:120]))
+        # A busy machine may be slow for a while; a pattern that backtracks is slow every time.
+        tries = [timed(pattern, view)]
+        while 0.1 < min(tries) < 1 and len(tries) < 20:
+            tries.append(timed(pattern, view))
+        if min(tries) > 0.1:
+            slow.append((round(min(tries), 3), pattern.pattern[:120]))
     assert slow == [], flood
 
 
