@@ -447,7 +447,7 @@ function drawArticle(body, id) {
     (twin || on).scrollIntoView({ block: "center", behavior: "instant" });
     on.focus({ preventScroll: true });
   };
-  beside.addEventListener("change", () => { draw(); beside.focus(); });
+  beside.addEventListener("change", () => { draw(); beside.focus({ preventScroll: true }); });
   body.replaceChildren(english ? make("label", { class: "choice" }, beside, t("english_beside")) : "", text);
   draw();
 }
