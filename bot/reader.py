@@ -29,6 +29,8 @@ from index.retriever import BankMatch, Hit, SentenceEvidence
 
 MODEL = Path(__file__).with_name("reader.json")
 
+TRAIN = "run: python -m training.reader"
+
 MOST = 3
 """Most sentences of an answer."""
 
@@ -97,14 +99,14 @@ class Network:
             ValueError: the model was trained on other features.
         """
         if data["inputs"] != list(inputs):
-            raise ValueError("expected a reader trained on the present features; run: python -m training.reader")
+            raise ValueError(f"expected a reader trained on the present features; {TRAIN}")
         layers = [(np.array(w, dtype=np.float32), np.array(b, dtype=np.float32)) for w, b in data["layers"]]
         return cls(tuple(layers))
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderModel:
-    """Weights and thresholds, trained by `python -m training.reader`; one set with a question bank, one without."""
+    """Weights and thresholds, trained by `python -m training.reader`."""
 
     match: Network
     """Whether a question of the bank asks for the same."""
@@ -121,8 +123,14 @@ class ReaderModel:
 
     @classmethod
     def load(cls, file: Path = MODEL) -> dict[str, ReaderModel]:
-        """The models by name: `bank` and `plain`."""
+        """The models by what there is beside the article: `taught`, `bank` and `plain`; see `TrainedReader`.
+
+        Raises:
+            ValueError: they were trained on other features, or for other articles.
+        """
         data = json.loads(file.read_text(encoding="utf-8"))
+        if set(data) != {"taught", "bank", "plain"}:
+            raise ValueError(f"expected readers taught, bank and plain, found {', '.join(data)}; {TRAIN}")
         return {
             name: cls(
                 Network.read(part["match"], MATCH_FEATURES),
@@ -139,12 +147,14 @@ class ReaderModel:
 
 @dataclass(slots=True)
 class TrainedReader:
+    """Has a model for an article with a classifier learned from its bank, with a bank alone, and with neither."""
+
     models: Mapping[str, ReaderModel] = field(default_factory=ReaderModel.load)
 
     def read(self, asked: Asked, hits: Sequence[Hit], evidence: SentenceEvidence, bank: Sequence[BankMatch]) -> Reading:
         if not evidence.sentences:
             return Reading((), (), 0.0, margin=-np.inf, on_topic=False)
-        model = self.models["bank" if bank else "plain"]
+        model = self.models["plain" if not bank else "taught" if evidence.taught.learned else "bank"]
         matched = match_features(asked, evidence, bank)
         matches = model.match.probability(matched)
         article = evidence.article

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import random
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -152,6 +153,16 @@ class Article:
 
     def section_of(self, sentence: Sentence) -> Section:
         return self.sections[sentence.section]
+
+    def with_bank(self, count: int, seed: int = 0) -> Article:
+        """The article as it is when only so many of its questions and known gaps are written, drawn at random."""
+        known = (*self.questions, *self.gaps)
+        drawn = random.Random(seed).sample(known, min(count, len(known)))
+        return replace(
+            self,
+            questions=tuple(question for question in drawn if question.sentences),
+            gaps=tuple(question for question in drawn if not question.sentences),
+        )
 
     @property
     def disclaimer_text(self) -> str:

@@ -14,58 +14,38 @@ from tqdm import tqdm
 
 from bot.answer import distinct_passages
 from bot.chatbot import Chatbot, QuestionError, load_articles, load_chatbot
-from corpus.article import Article, Sentence
-from corpus.segment import Span
+from corpus.article import Article
 from evaluation.benchmark import rows_of
 from evaluation.scoring import Item, Judgement, Shown, Summary, by, judge
 from index.encoder import EncoderError
-from index.retriever import BankMatch, Hit, Query, Retriever, SentenceEvidence, Taught
 
 QUESTIONS = Path(__file__).parent / "questions"
 FILES = (QUESTIONS / "dev.jsonl", QUESTIONS / "test.jsonl")
 SPELLINGS = QUESTIONS / "spellings.jsonl"
 
-PARTS = ("bank", "gaps", "translation", "classifier")
-"""What was written for the article, and what is learned from its bank: each may be left out."""
+PARTS = ("bank", "gaps", "translation", "most")
+"""What was written for the article, each of which may be left out; `most` is all but a few of bank and gaps."""
 
-ABLATIONS = ((), ("classifier",), ("translation",), ("gaps",), ("bank", "gaps"), ("bank", "gaps", "translation"))
+LEFT = 400
+"""How many questions and known gaps remain without most of them: too few for a classifier."""
+
+ABLATIONS = ((), ("most",), ("translation",), ("gaps",), ("bank", "gaps"), ("bank", "gaps", "translation"))
 
 FOLLOW_UP = "follow-up"
 
 
 def stripped(article: Article, without: Iterable[str]) -> Article:
-    """The article as it is before those parts were written; the classifier is no part of it."""
+    """The article as it is before those parts were written."""
     for part in without:
         if part == "bank":
             article = replace(article, questions=())
         elif part == "gaps":
             article = replace(article, gaps=())
+        elif part == "most":
+            article = article.with_bank(LEFT)
         elif part == "translation":
             article = replace(article, sentences=tuple(replace(s, translation=None) for s in article.sentences))
     return article
-
-
-@dataclass(frozen=True, slots=True)
-class Untaught:
-    """A retriever as it is for an article whose bank is too small to learn from."""
-
-    retriever: Retriever
-
-    def prepare(self, text: str) -> Query:
-        return self.retriever.prepare(text)
-
-    def retrieve(self, query: Query, top_k: int = 10, article: str | None = None) -> list[Hit]:
-        return self.retriever.retrieve(query, top_k, article)
-
-    def evidence(self, query: Query, article: str, hits: Sequence[Hit]) -> SentenceEvidence:
-        found = self.retriever.evidence(query, article, hits)
-        return replace(found, taught=Taught.of(None, query, found.sentences))
-
-    def bank(self, query: Query, article: str, top_k: int = 32) -> list[BankMatch]:
-        return self.retriever.bank(query, article, top_k)
-
-    def passage_of(self, article: Article, sentence: Sentence) -> Span:
-        return self.retriever.passage_of(article, sentence)
 
 
 def ask(chatbot: Chatbot, item: Item) -> Shown:
@@ -175,8 +155,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except EncoderError as error:
                 print(error, file=sys.stderr)
                 return 2
-            if "classifier" in without:
-                chatbot = replace(chatbot, retriever=Untaught(chatbot.retriever))
             for file, items in exams.items():
                 judgements = examine(chatbot, items)
                 rows[""].append((f"{file.stem}, {name}", Summary.of(judgements)))

@@ -77,6 +77,8 @@ class Query:
     """Without what was asked before, or for a part of a question without its other parts."""
     vector: FloatArray
     """(dim,)"""
+    own_vector: FloatArray
+    """(dim,): that of `own_key`."""
     ids: IntArray
     """(tokens,): token ids, empty for an encoder without a token table."""
     weights: FloatArray
@@ -102,6 +104,7 @@ class Query:
             text=f"{before.text} {self.text}",
             key=f"{self.key} {before.key}",
             own_key=self.own_key,
+            own_vector=self.own_vector,
             vector=(vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32),
             ids=np.concatenate([self.ids, before.ids]),
             weights=(weights / max(float(weights.sum()), 1e-9)).astype(np.float32),
@@ -159,23 +162,26 @@ class Taught:
     gap: float
     """Probability that what is asked for is a known gap."""
     gap_alone: float
+    learned: bool
+    """Whether there was a classifier to ask."""
 
     @classmethod
     def of(cls, classifier: Classifier | None, query: Query, sentences: Sequence[Sentence]) -> Taught:
         if classifier is None:
             none = np.zeros(len(sentences), dtype=np.float32)
-            return cls(none, none, 0.0, 0.0)
+            return cls(none, none, 0.0, 0.0, learned=False)
         numbers = np.array([sentence.id for sentence in sentences])
         places = np.minimum(np.searchsorted(classifier.classes, numbers), len(classifier.classes) - 1)
         known = classifier.classes[places] == numbers
-        whole = classifier.probabilities(query.key)
-        own = classifier.probabilities(query.own_key) if query.own_key != query.key else whole
+        whole = classifier.probabilities(query.key, query.vector)
+        own = classifier.probabilities(query.own_key, query.own_vector) if query.own_key != query.key else whole
         gap = classifier.classes == GAP
 
         def of_sentences(probabilities: FloatArray) -> FloatArray:
             return np.where(known, probabilities[places], 0).astype(np.float32)
 
-        return cls(of_sentences(whole), of_sentences(own), float(whole[gap].sum()), float(own[gap].sum()))
+        gaps = float(whole[gap].sum()), float(own[gap].sum())
+        return cls(of_sentences(whole), of_sentences(own), *gaps, learned=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,13 +309,15 @@ class LocalRetriever:
     def prepare(self, text: str) -> Query:
         key = core(search_key(text))
         ids = self._encoder.token_ids([key])[0]
+        vector = self._encoder.encode_queries([key])[0]
         weights = self._encoder.table.weights[ids] if self._encoder.table is not None else np.empty(0, np.float32)
         units = self._encoder.table.vectors(ids) if self._encoder.table is not None else np.empty((0, 1), np.float32)
         return Query(
             text=text,
             key=key,
             own_key=key,
-            vector=self._encoder.encode_queries([key])[0],
+            vector=vector,
+            own_vector=vector,
             ids=ids,
             weights=weights / max(float(weights.sum()), 1e-9),
             units=units,
@@ -452,7 +460,7 @@ def _candidates(
         return np.arange(len(article.sentences))
     rows = {n - 1 for hit in hits if hit.passage.article == article.id for n in hit.passage.sentences}
     if classifier is not None:
-        likely = np.argsort(-classifier.probabilities(query.key), kind="stable")[:TAUGHT]
+        likely = np.argsort(-classifier.probabilities(query.key, query.vector), kind="stable")[:TAUGHT]
         rows |= {number - 1 for number in classifier.classes[likely].tolist() if number != GAP}
     return np.array(sorted(rows), dtype=np.int64)
 

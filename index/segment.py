@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import compress
+from itertools import accumulate, compress, pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.article import Article, BankQuestion, Sentence
+from corpus.article import Article, Sentence
 from corpus.language import core, search_key
 from corpus.passage import Passage
 from corpus.segment import Tokenizer
@@ -139,9 +139,11 @@ class Segment:
                     progress(kind, done, total)
             tables[kind] = Table.of(np.concatenate(vectors), ids)
         classifiers = []
-        for article in articles:
-            classifiers.append(classifier_of(article))
-            done += len(article.questions) + len(article.gaps)
+        ends = accumulate(len(article.questions) + len(article.gaps) for article in articles)
+        for article, (begin, end) in zip(articles, pairwise((0, *ends)), strict=True):
+            own = slice(begin, end)
+            classifiers.append(classifier_of(article, texts["questions"][own], tables["questions"].vectors[own]))
+            done += end - begin
             if progress:
                 progress("classifiers", done, total)
         postings = {k: Postings.build(tokenizer.search_terms(text) for text in texts[k]) for k in LEXICAL_KINDS}
@@ -232,16 +234,16 @@ def counts(article: Article) -> tuple[int, int, int]:
     return len(article.sentences), translated, len(article.questions) + len(article.gaps)
 
 
-def classifier_of(article: Article) -> Classifier | None:
-    """What its bank and known gaps teach, if they are many enough."""
+def classifier_of(article: Article, keys: Sequence[str], vectors: FloatArray) -> Classifier | None:
+    """What its bank and known gaps teach, if they are many enough.
+
+    Args:
+        keys: search keys of the questions and the gaps, in their order.
+        vectors: (questions and gaps, dim)
+    """
     if len(article.questions) < ENOUGH or len(article.gaps) < ENOUGH_GAPS:
         return None
-    return learned((*article.questions, *article.gaps))
-
-
-def learned(known: Sequence[BankQuestion]) -> Classifier:
-    """What these questions teach, known gaps among them."""
-    return Classifier.fit([core(search_key(q.text)) for q in known], [q.sentences for q in known])
+    return Classifier.fit(keys, vectors, [q.sentences for q in (*article.questions, *article.gaps)])
 
 
 def version_of(article: Article) -> str:

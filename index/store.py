@@ -28,7 +28,7 @@ from index.engines.faiss import FaissEngine, FaissStore
 from index.lexical import Bm25
 from index.segment import KINDS, LEXICAL_KINDS, Member, Progress, Segment, StoreError, Table, Tokens, version_of
 
-FORMAT = 4
+FORMAT = 5
 
 BATCH = 20_000
 """So many passages are encoded before they are saved: what a build that is killed loses at most."""

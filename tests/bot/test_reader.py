@@ -13,7 +13,7 @@ from bot.chatbot import Chatbot
 from bot.features import Asked
 from bot.reader import MODEL, Network, ReaderModel, Reading, TrainedReader, together
 from corpus.article import Article
-from index.retriever import LocalRetriever
+from index.retriever import LocalRetriever, Taught
 
 
 def test_network_is_a_rectified_layer_and_a_logistic_one() -> None:
@@ -38,6 +38,14 @@ def test_reader_that_was_trained_on_other_features_is_refused(tmp_path: Path) ->
 )
 def test_surest_further_sentences_join_the_best_up_to_three(joined: list[float], ranks: list[int]) -> None:
     assert together(np.array(joined, dtype=np.float32), 0.5) == ranks
+
+
+def test_reader_that_lacks_a_model_is_refused(tmp_path: Path) -> None:
+    data = json.loads(MODEL.read_text(encoding="utf-8"))
+    del data["taught"]
+    (tmp_path / "reader.json").write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"expected readers taught, bank and plain, found bank, plain; run: python -m"):
+        ReaderModel.load(tmp_path / "reader.json")
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +75,23 @@ def test_reading_is_sound_whatever_is_asked(
     assert set(reading.chosen) <= set(reading.ranked)
     assert 0 <= reading.answerable <= 1
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "bank"), [("taught", True, True), ("bank", False, True), ("plain", False, False)]
+)
+def test_model_is_that_for_what_is_known_of_the_article(
+    reader: TrainedReader, tiny_retriever: LocalRetriever, name: str, known: bool, bank: bool
+) -> None:
+    """The others would tell that they were asked: they are no models at all."""
+    query = tiny_retriever.prepare("每年有多少人死于自杀?")
+    hits, evidence = tiny_retriever.retrieve(query), tiny_retriever.evidence(query, "msc-depression", ())
+    assert evidence.taught.learned
+    if not known:
+        evidence = replace(evidence, taught=Taught.of(None, query, evidence.sentences))
+    matches = tiny_retriever.bank(query, "msc-depression") if bank else []
+    alone = TrainedReader({name: reader.models[name]})
+    assert alone.read(Asked(query), hits, evidence, matches) == reader.read(Asked(query), hits, evidence, matches)
 
 
 def test_nothing_to_read_is_no_answer(reader: TrainedReader, tiny_retriever: LocalRetriever) -> None:

@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bot.chatbot import Chatbot
 from corpus.article import Article
 from evaluation import answers
-from evaluation.answers import Spellings, Untaught, ask, error_lines, examine, groups, stripped, table
+from evaluation.answers import LEFT, Spellings, ask, error_lines, examine, groups, stripped, table
 from evaluation.scoring import Item
 
 ROWS = [
@@ -71,14 +70,12 @@ def test_spellings_compare_with_the_first(chatbot: Chatbot) -> None:
     assert Spellings.of(chatbot, groups) == Spellings(2, 0.5, 0.5, 0.5)
 
 
-def test_classifier_is_left_out_of_the_evidence_alone(chatbot: Chatbot) -> None:
-    query = chatbot.retriever.prepare("全世界有多少抑郁症患者?")
-    hits, article = chatbot.retriever.retrieve(query), chatbot.articles[0].id
-    taught, untaught = (r.evidence(query, article, hits) for r in (chatbot.retriever, Untaught(chatbot.retriever)))
-    assert taught.taught.sentences.max() > 0.5
-    assert not untaught.taught.sentences.any()
-    assert untaught.taught.gap == 0
-    assert np.array_equal(untaught.late, taught.late)
+def test_small_bank_is_a_part_of_the_whole_and_always_the_same(article: Article) -> None:
+    few = stripped(article, ["most"])
+    assert len(few.questions) + len(few.gaps) == LEFT
+    assert set(few.questions) < set(article.questions)
+    assert set(few.gaps) < set(article.gaps)
+    assert stripped(article, ["most"]).questions == few.questions
 
 
 @pytest.mark.parametrize("part", ["bank", "gaps", "translation"])

@@ -4,8 +4,9 @@ Every question of the bank serves as a query from which its own row is hidden, a
 answer, so that the model sees the bank as a stranger's question meets it; known gaps likewise, with half of their
 topic hidden; and the classifier that is asked has learned from the other half of the bank. `hard.tsv` are rows of the
 bank by authors of their own: only their own row is hidden, and they count threefold. Thresholds are chosen on the
-development questions of `evaluation/questions`. For articles without a bank the models learn from `articles/` as well,
-a fifth of which is kept apart for the thresholds.
+development questions of `evaluation/questions`. For an article whose bank is too small for a classifier the models
+learn from parts of the bank; for one without a bank they learn from `articles/` as well, a fifth of which is kept
+apart for the thresholds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPClassifier
 from tqdm import tqdm
 
-from bot.chatbot import load_chatbot
+from bot.chatbot import load_articles, load_chatbot
 from bot.dialogue import parts
 from bot.features import (
     JOIN_FEATURES,
@@ -38,12 +40,13 @@ from bot.features import (
     sentence_features,
 )
 from bot.reader import CONSIDERED, MODEL, Network, ReaderModel, TrainedReader, together
-from corpus.article import BankQuestion, Sentence
+from corpus.article import Article, BankQuestion, Sentence
+from corpus.language import core, search_key
 from corpus.passage import passages
 from corpus.segment import JiebaTokenizer, Tokenizer
+from index.classifier import Classifier
 from index.encoder import Encoder, FloatArray, load_encoder
 from index.retriever import BankMatch, Hit, LocalRetriever, SentenceEvidence, Taught
-from index.segment import learned
 from index.store import Index
 from training.reader.examples import Example, Written, development, examples, group_of, written
 
@@ -55,9 +58,10 @@ APART = 5
 """Every fifth of those articles is kept apart, to choose the plain thresholds on."""
 NEGATIVES = 16
 BANK_DEPTH = 32
-UNTAUGHT = 0.15
-"""So many of the examples with a bank are read as if it were too small for a classifier."""
-FALSELY_REFUSED = 0.01
+SMALL = (40, 130, 430)
+"""Questions and known gaps in each of the small banks that are drawn from the whole."""
+FALSELY_REFUSED = {"taught": 0.01, "bank": 0.03, "plain": 0.03}
+"""How much of what an article answers may be refused; more where less is known, or hardly anything would be."""
 UNITS = 16
 BAGS = 5
 ALPHA = 0.5
@@ -85,40 +89,42 @@ class Measured:
 class Collector:
     """Asks the examples of the real retriever, with a part of the bank hidden from those that stem from it."""
 
-    def __init__(self, seed: int) -> None:
-        self.chatbot = load_chatbot(reader=TrainedReader({"bank": untrained(), "plain": untrained()}), say_line=print)
-        retriever = self.chatbot.retriever
-        assert isinstance(retriever, LocalRetriever)
-        self.retriever = retriever
+    def __init__(self, article: Article, reader: TrainedReader, seed: int, cache: Path) -> None:
+        self.article = article
+        self.chatbot = load_chatbot([article], reader=reader, cache=cache, say_line=print)
+        assert isinstance(self.chatbot.retriever, LocalRetriever)
+        self.retriever = self.chatbot.retriever
         self._random = np.random.default_rng(seed)
         self._groups: dict[str, list[int]] = {}
         self._rows: dict[str, int] = {}
-        for row, (_, question) in enumerate(retriever.index.questions):
+        known = (*article.questions, *article.gaps)
+        for row, question in enumerate(known):
             self._rows[question.text] = row
             self._groups.setdefault(group_of(question), []).append(row)
-        known = [question for _, question in retriever.index.questions]
         self._half = self._random.integers(2, size=len(known))
-        self._taught_by_other = [
-            learned([question for question, own in zip(known, self._half, strict=True) if own != half])
-            for half in range(2)
-        ]
+        place = self.retriever.index.place(article.id)
+        taught = place.segment.classifiers.of(place.member) is not None
+        halves = (np.flatnonzero(self._half != half) for half in range(2))
+        self._taught_by_other = [self._learned(rows) for rows in halves] if taught else []
 
-    def measure(self, example: Example, with_bank: bool) -> Measured:
+    def measure(self, example: Example) -> Measured:
         asked = self.chatbot.in_conversation(example.question, example.history)
-        article = self.retriever.index.articles[0]
         hits = self.retriever.retrieve(asked.query)
-        bank: list[BankMatch] = []
-        if with_bank:
-            hidden = self._hidden(example)
-            found = self.retriever.bank(asked.query, article.id, BANK_DEPTH + min(len(hidden), 96))
-            bank = [match for match in found if match.row not in hidden][:BANK_DEPTH]
-        evidence = self.retriever.evidence(asked.query, article.id, hits)
-        if not with_bank or (example.kind != "development" and self._random.random() < UNTAUGHT):
-            evidence = replace(evidence, taught=Taught.of(None, asked.query, evidence.sentences))
-        elif example.question in self._rows:
+        hidden = self._hidden(example)
+        found = self.retriever.bank(asked.query, self.article.id, BANK_DEPTH + min(len(hidden), 96))
+        bank = [match for match in found if match.row not in hidden][:BANK_DEPTH]
+        evidence = self.retriever.evidence(asked.query, self.article.id, hits)
+        if self._taught_by_other and example.question in self._rows:
             classifier = self._taught_by_other[self._half[self._rows[example.question]]]
             evidence = replace(evidence, taught=Taught.of(classifier, asked.query, evidence.sentences))
         return Measured(example, asked, hits, evidence, bank, match_features(asked, evidence, bank))
+
+    def _learned(self, rows: NDArray[np.int64]) -> Classifier:
+        """What these questions of the bank and known gaps teach."""
+        place, known = self.retriever.index.place(self.article.id), (*self.article.questions, *self.article.gaps)
+        vectors = place.segment.tables["questions"].vectors[place.within["questions"].start + rows]
+        chosen = [known[row] for row in rows]
+        return Classifier.fit([core(search_key(q.text)) for q in chosen], vectors, [q.sentences for q in chosen])
 
     def _hidden(self, example: Example) -> set[int]:
         """Its own row, and of a row that others wrote alongside, half of the rows that share its answer."""
@@ -241,7 +247,7 @@ class Read:
 def fit_sentences(measured: Sequence[Measured], match: Network, units: int, seed: int) -> Network:
     """From the sentences that answer, the strongest ones that do not, and a few at random."""
     random = np.random.default_rng(seed)
-    lead = [SENTENCE_FEATURES.index(name) for name in ("bank_vote", "late_context", "bank", "dense")]
+    lead = [SENTENCE_FEATURES.index(name) for name in ("bank_vote", "late_context", "bank", "dense", "taught")]
     rows, labels, weights = [], [], []
     for one in measured:
         if not one.example.answers:
@@ -283,7 +289,9 @@ def focused(shown: Sequence[Sentence], answers: Sequence[frozenset[int]]) -> boo
     return any(answer <= ids for answer in answers) and 2 * good >= sum(len(s.text) for s in shown)
 
 
-def tune(model: ReaderModel, measured: Sequence[Measured], more: Sequence[Measured]) -> ReaderModel:
+def tune(
+    model: ReaderModel, measured: Sequence[Measured], more: Sequence[Measured], falsely_refused: float
+) -> ReaderModel:
     """The two thresholds that serve the development questions best."""
     held = [read(one, model.match, model.sentence) for one in measured]
     scores = np.array([model.answerable.probability(one.overall()).item() for one in held])
@@ -302,8 +310,8 @@ def tune(model: ReaderModel, measured: Sequence[Measured], more: Sequence[Measur
             for kind in kinds.values()
         )
 
-    # As strict as it may be while at most FALSELY_REFUSED of what the article answers is refused.
-    threshold = float(np.quantile(scores[truth], FALSELY_REFUSED))
+    # As strict as it may be while no more than that of what the article answers is refused.
+    threshold = float(np.quantile(scores[truth], falsely_refused))
     model = replace(model, threshold=threshold, together=float(max(np.linspace(0.2, 0.8, 25), key=right)))
     print(report(model, held))
     return model
@@ -364,32 +372,59 @@ def _short(numbers: FloatArray) -> list[Any]:
     return np.asarray(text, dtype=np.float64).tolist()  # type: ignore[no-any-return]
 
 
+def collected(
+    name: str, banks: Sequence[tuple[Article, Sequence[Example]]], seed: int
+) -> tuple[list[Measured], list[Measured]]:
+    """All examples measured, then the development questions, by each article that they are asked of.
+
+    Args:
+        name: of the models that are to be trained.
+        banks: the article with its bank or a part of it, and the examples that are put to it.
+    """
+    measured: list[Measured] = []
+    held: list[Measured] = []
+    with TemporaryDirectory() as cache:
+        reader = TrainedReader({name: untrained()})
+        asked = [(Collector(article, reader, seed, Path(cache) / str(i)), ex) for i, (article, ex) in enumerate(banks)]
+        # A follow-up leans on the answer to the question before, and one that asks several things on the answer to
+        # each: a first reader must be there to give them.
+        for leaning in (False, True):
+            for collector, questions in asked:
+                chosen = [one for one in questions if bool(one.history or parts(one.question)) is leaning]
+                collector.chatbot = replace(collector.chatbot, reader=reader)
+                measured += [collector.measure(one) for one in tqdm(chosen, desc=name, disable=None)]
+            if not leaning:
+                reader = TrainedReader({name: train(measured, 0, seed)})
+        for collector, _ in asked:
+            held += [collector.measure(one) for one in development()]
+    return measured, held
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.reader", description="Train the reader.")
     parser.add_argument("--out", type=Path, default=MODEL)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--units", type=int, default=UNITS, help="hidden units, 0 for logistic regressions")
     given = parser.parse_args()
-    models = {}
+    article, models = load_articles()[0], {}
     articles = written(weight=WRITTEN_WEIGHT)
     halves = ([a for i, a in enumerate(articles) if bool(i % APART) is used] for used in (True, False))
     others, apart = (measure_written(half, load_encoder(), JiebaTokenizer()) for half in halves)
-    for name in ("bank", "plain"):
-        collector = Collector(given.seed)
+    every = list(examples(article))
+    # A large bank without known gaps has no classifier either.
+    few = [*(article.with_bank(count, given.seed + i) for i, count in enumerate(SMALL)), replace(article, gaps=())]
+    banks = {
+        "taught": [(article, every)],
+        "bank": [(bank, every[i :: len(few)]) for i, bank in enumerate(few)],
         # Without its bank the shipped article is one among others.
-        every = list(examples(collector.retriever))[:: 1 if name == "bank" else PLAIN_STRIDE]
-        alone = [one for one in every if not (one.history or parts(one.question))]
-        measured = [collector.measure(one, name == "bank") for one in tqdm(alone, desc=name, disable=None)]
-        # A follow-up leans on the answer to the question before, and one that asks several things on the answer to
-        # each: a first reader must be there to give them.
-        first = train(measured, 0, given.seed)
-        collector.chatbot = replace(collector.chatbot, reader=TrainedReader({"bank": first, "plain": first}))
-        measured += [collector.measure(one, name == "bank") for one in every if one.history or parts(one.question)]
-        held = [collector.measure(one, name == "bank") for one in development()]
+        "plain": [(article.with_bank(0), every[::PLAIN_STRIDE])],
+    }
+    for name, parts_of_it in banks.items():
+        measured, held = collected(name, parts_of_it, given.seed)
         further = [one for one in measured if one.example.kind in ("hard", "follow_up")]
         if name == "plain":
             measured, held = measured + others, apart
-        models[name] = as_dict(tune(train(measured, given.units, given.seed), held, further))
+        models[name] = as_dict(tune(train(measured, given.units, given.seed), held, further, FALSELY_REFUSED[name]))
     given.out.write_text(json.dumps(models) + "\n", encoding="utf-8")
 
 
