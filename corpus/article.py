@@ -154,10 +154,14 @@ class Article:
     def section_of(self, sentence: Sentence) -> Section:
         return self.sections[sentence.section]
 
+    @property
+    def known(self) -> tuple[BankQuestion, ...]:
+        """The questions that it is known to answer, then those that it is known not to."""
+        return (*self.questions, *self.gaps)
+
     def with_bank(self, count: int, seed: int = 0) -> Article:
         """The article as it is when only so many of its questions and known gaps are written, drawn at random."""
-        known = (*self.questions, *self.gaps)
-        drawn = random.Random(seed).sample(known, min(count, len(known)))
+        drawn = random.Random(seed).sample(self.known, min(count, len(self.known)))
         return replace(
             self,
             questions=tuple(question for question in drawn if question.sentences),

@@ -139,7 +139,7 @@ class Segment:
                     progress(kind, done, total)
             tables[kind] = Table.of(np.concatenate(vectors), ids)
         classifiers = []
-        ends = accumulate(len(article.questions) + len(article.gaps) for article in articles)
+        ends = accumulate(len(article.known) for article in articles)
         for article, (begin, end) in zip(articles, pairwise((0, *ends)), strict=True):
             own = slice(begin, end)
             classifiers.append(classifier_of(article, texts["questions"][own], tables["questions"].vectors[own]))
@@ -231,7 +231,7 @@ class Segment:
 def counts(article: Article) -> tuple[int, int, int]:
     """How many sentences, translations and questions an article has."""
     translated = sum(1 for sentence in article.sentences if sentence.translation)
-    return len(article.sentences), translated, len(article.questions) + len(article.gaps)
+    return len(article.sentences), translated, len(article.known)
 
 
 def classifier_of(article: Article, keys: Sequence[str], vectors: FloatArray) -> Classifier | None:
@@ -243,7 +243,7 @@ def classifier_of(article: Article, keys: Sequence[str], vectors: FloatArray) ->
     """
     if len(article.questions) < ENOUGH or len(article.gaps) < ENOUGH_GAPS:
         return None
-    return Classifier.fit(keys, vectors, [q.sentences for q in (*article.questions, *article.gaps)])
+    return Classifier.fit(keys, vectors, [q.sentences for q in article.known])
 
 
 def version_of(article: Article) -> str:
@@ -293,7 +293,7 @@ def _texts(articles: Sequence[Article], held: Sequence[Passage]) -> dict[str, li
         "passages": [search_key(f"{context} {p.text}") for context, p in zip(contexts, held, strict=True)],
         "sentences": [search_key(sentence.text) for sentence in sentences],
         "translations": [search_key(sentence.translation) for sentence in sentences if sentence.translation],
-        "questions": [core(search_key(q.text)) for article in articles for q in (*article.questions, *article.gaps)],
+        "questions": [core(search_key(q.text)) for article in articles for q in article.known],
     }
 
 

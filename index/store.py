@@ -194,7 +194,7 @@ class Index:
     @property
     def questions(self) -> list[tuple[Article, BankQuestion]]:
         """The bank and the known gaps of each article, in the order of their table."""
-        return [(article, question) for article in self.owners for question in (*article.questions, *article.gaps)]
+        return [(article, question) for article in self.owners for question in article.known]
 
 
 def manifest_inputs(

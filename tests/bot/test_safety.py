@@ -195,7 +195,7 @@ def test_table_of_figures_has_a_line_for_each_label_and_language() -> None:
 def test_politeness_raises_no_concern(rules: SafetyRules, article: Article, language: str) -> None:
     """On the article, in polite frames that no rule was written for: a crisis card for two in a thousand at most."""
     frames = [row["text"] for row in UNSEEN if (row["label"], row["lang"]) == ("frame", language)]
-    asked = [question.text for question in (*article.questions, *article.gaps) if question.language == language]
+    asked = [question.text for question in article.known if question.language == language]
     chance = random.Random(7)
     urgent = (Concern.CRISIS, Concern.ADVICE)
     bare = [text for text in chance.sample(asked, 4_000) if rules.assess(text).concern not in urgent]

@@ -97,7 +97,7 @@ class Collector:
         self._random = np.random.default_rng(seed)
         self._groups: dict[str, list[int]] = {}
         self._rows: dict[str, int] = {}
-        known = (*article.questions, *article.gaps)
+        known = article.known
         for row, question in enumerate(known):
             self._rows[question.text] = row
             self._groups.setdefault(group_of(question), []).append(row)
@@ -121,7 +121,7 @@ class Collector:
 
     def _learned(self, rows: NDArray[np.int64]) -> Classifier:
         """What these questions of the bank and known gaps teach."""
-        place, known = self.retriever.index.place(self.article.id), (*self.article.questions, *self.article.gaps)
+        place, known = self.retriever.index.place(self.article.id), self.article.known
         vectors = place.segment.tables["questions"].vectors[place.within["questions"].start + rows]
         chosen = [known[row] for row in rows]
         return Classifier.fit([core(search_key(q.text)) for q in chosen], vectors, [q.sentences for q in chosen])

@@ -45,7 +45,7 @@ def examples(article: Article) -> Iterator[Example]:
     """On the shipped article: its bank and known gaps, and what was written for training alone."""
     hard = _table(HERE / "hard.tsv")
     twice = {row["question"] for row in hard}
-    for question in (*article.questions, *article.gaps):
+    for question in article.known:
         if question.text in twice:
             continue
         answers = (frozenset(question.sentences),) if question.sentences else ()
